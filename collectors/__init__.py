@@ -1,0 +1,1 @@
+"""Collectors, each reached through the entry-point group only."""

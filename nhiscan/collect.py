@@ -1,0 +1,194 @@
+"""The collectors' door: how the engine finds collectors, what they get, and how their failures become coverage."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Final, Protocol
+from urllib.parse import urlsplit
+
+from nhiscan.config import nearest
+from nhiscan.errors import CollectError, ConfigError, NhiscanError
+from nhiscan.model import Coverage, Record, Tenant
+
+GROUP: Final = "nhiscan.collectors"
+_MOST_CLOCK_SKEW_S: Final = 300  # AWS refuses signatures older than this: docs, "Signature Version 4"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+log = logging.getLogger(__name__)
+
+
+class Collector(Protocol):
+    """A frozen dataclass whose fields are its settings; reached only through the entry-point group."""
+
+    name: ClassVar[str]
+    datasets: ClassVar[frozenset[str]]
+    permissions: ClassVar[Mapping[str, tuple[str, ...]]]
+
+    def collect(self, ctx: Context) -> Iterator[Record]:
+        """Yields records and, for each tenant, a Tenant first and one Coverage for each dataset."""
+
+
+class ClockError(CollectError):
+    """The machine's clock and a provider's differ so much that ages would be wrong."""
+
+
+def _no_progress(label: str, n: int) -> None:
+    del label, n
+
+
+@dataclass(frozen=True)
+class Context:
+    """The only way to the outside for a collector."""
+
+    as_of: datetime
+    clock: Callable[[], datetime] | None = None  # None: as_of was given by a person, so the clock does not matter
+    on_progress: Callable[[str, int], None] = _no_progress
+    _sessions: dict[tuple[str | None, str | None], Any] = field(default_factory=dict, repr=False)
+
+    def progress(self, label: str, n: int = 1) -> None:
+        """Counts `n` more items of `label` on the progress bar."""
+        self.on_progress(label, n)
+
+    def boto3_client(
+        self,
+        service: str,
+        *,
+        region: str,
+        profile: str | None = None,
+        role_arn: str | None = None,
+        external_id: str | None = None,
+        endpoint_url: str | None = None,
+    ) -> Any:
+        """A boto3 client with bounded retries; with `role_arn`, of a session that assumed that role.
+
+        Raises: CollectError without usable credentials; botocore's ClientError when the role is refused.
+        """
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        _refuse_plain_http(endpoint_url)
+        options: dict[str, Any] = {
+            "endpoint_url": endpoint_url,
+            "config": Config(
+                retries={"mode": "adaptive", "total_max_attempts": 3}, connect_timeout=10, read_timeout=60
+            ),
+        }
+        try:
+            session = self._session(boto3, region, profile, role_arn, external_id, options)
+            client = session.client(service, region_name=region, **options)
+        except BotoCoreError as error:
+            raise CollectError(
+                f"aws: no usable credentials: {error}",
+                hint="set collectors.aws.profile, or AWS_PROFILE, to a profile that exists and can sign in",
+            ) from error
+        client.meta.events.register("after-call", self._check_clock)
+        return client
+
+    def _session(
+        self,
+        boto3: Any,
+        region: str,
+        profile: str | None,
+        role_arn: str | None,
+        external_id: str | None,
+        options: Mapping[str, Any],
+    ) -> Any:
+        key = (profile, role_arn)
+        if key not in self._sessions:
+            session = boto3.Session(profile_name=profile, region_name=region)
+            if role_arn is not None:
+                sts = session.client("sts", region_name=region, **options)
+                sts.meta.events.register("after-call", self._check_clock)
+                request = {"RoleArn": role_arn, "RoleSessionName": "nhiscan"}
+                if external_id is not None:
+                    request["ExternalId"] = external_id
+                granted = sts.assume_role(**request)["Credentials"]
+                session = boto3.Session(
+                    aws_access_key_id=granted["AccessKeyId"],
+                    aws_secret_access_key=granted["SecretAccessKey"],
+                    aws_session_token=granted["SessionToken"],
+                    region_name=region,
+                )
+            self._sessions[key] = session
+        return self._sessions[key]
+
+    def _check_clock(self, http_response: Any, **_: Any) -> None:
+        if self.clock is None or "date" not in http_response.headers:
+            return
+        with contextlib.suppress(ValueError):  # a provider's broken Date header says nothing about our clock
+            theirs = parsedate_to_datetime(http_response.headers["date"])
+            skew_s = (self.clock() - theirs).total_seconds()
+            if abs(skew_s) > _MOST_CLOCK_SKEW_S:
+                raise ClockError(
+                    f"this machine's clock is {abs(skew_s) / 60:.0f} minutes "
+                    f"{'ahead of' if skew_s > 0 else 'behind'} the provider's",
+                    hint="set the clock, or give --as-of to say which moment the scan is for",
+                )
+
+
+def _refuse_plain_http(url: str | None) -> None:
+    if url is not None and urlsplit(url).scheme != "https" and urlsplit(url).hostname not in _LOOPBACK:
+        raise ConfigError(
+            f"endpoint_url {url} is neither https nor on loopback", hint="plain http is for stand-ins on 127.0.0.1"
+        )
+
+
+def names() -> list[str]:
+    """Every installed collector, ours and third parties', without importing any."""
+    return sorted(entry.name for entry in entry_points(group=GROUP))
+
+
+def load(name: str) -> type[Any]:
+    """The collector class behind a name.
+
+    Raises: ConfigError naming the nearest known collector.
+    """
+    for entry in entry_points(group=GROUP, name=name):
+        found: type[Any] = entry.load()
+        return found
+    raise ConfigError(f"unknown collector {name!r}", hint=nearest(name, names()))
+
+
+def run(collector: Collector, ctx: Context) -> Iterator[Record]:
+    """Everything a collector says, and a coverage record for everything it failed to say.
+
+    Never raises for what happens at the provider: a failure is coverage `failed`, so that the
+    other collectors go on and nothing reads as clean. Configuration and register errors pass through.
+    """
+    tenants: list[str] = []
+    said: set[tuple[str, str]] = set()
+    failure: str | None = None
+    try:
+        for record in collector.collect(ctx):
+            if isinstance(record, Tenant):
+                tenants.append(record.tenant_id)
+            elif isinstance(record, Coverage):
+                said.add((record.tenant_id, record.dataset))
+            yield record
+    except ClockError:
+        raise
+    except CollectError as error:
+        failure = error.message
+        log.error("%s: %s%s", collector.name, error.message, f" ({error.hint})" if error.hint else "")
+    except NhiscanError:
+        raise
+    except Exception as error:  # the seam: whatever a collector trips over must not end the scan of the others
+        failure = f"{type(error).__name__}: {error}"
+        log.error("%s: %s", collector.name, failure, exc_info=log.isEnabledFor(logging.DEBUG))
+    for tenant_id in tenants or [f"{collector.name}:*"]:
+        for dataset in sorted(collector.datasets):
+            if (tenant_id, dataset) not in said:
+                yield Coverage(
+                    provider=collector.name,
+                    tenant_id=tenant_id,
+                    dataset=dataset,
+                    status="failed",
+                    reason=failure or "the collector ended without a word about this dataset",
+                )

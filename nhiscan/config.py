@@ -1,0 +1,147 @@
+"""nhiscan.toml -> settings. Unknown keys are errors that name the nearest known one."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nhiscan.errors import ConfigError
+from nhiscan.secret import Secret, resolve_reference
+
+
+@dataclass(frozen=True)
+class Company:
+    """What is ours; everything else is outside."""
+
+    name: str
+    mail_domains: tuple[str, ...] = ()
+    aws_accounts: Mapping[str, str] = field(default_factory=dict)
+    oidc_issuers: tuple[str, ...] = ()
+    tenants: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class State:
+    path: Path = Path(".nhiscan")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything nhiscan.toml says; `collectors` holds one entry a configured collector, in file order."""
+
+    file: Path
+    company: Company
+    state: Path
+    collectors: tuple[tuple[str, Mapping[str, Any]], ...]
+    rules: Mapping[str, Mapping[str, Any]]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint naming the known words, the nearest first."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+
+
+def _check_keys(data: Mapping[str, Any], known: Iterable[str], *, where: str) -> None:
+    names = set(known)
+    for key in data:
+        if key not in names:
+            raise ConfigError(f"unknown key {where}{key}", hint=nearest(key, names))
+
+
+def read(path: Path) -> Config:
+    """Raises: ConfigError naming the file and key."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} does not exist", hint="run `nhiscan init` to write one") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", hint="mend the file; it must be TOML in UTF-8") from error
+    return parse(data, file=path)
+
+
+def parse(data: Mapping[str, Any], *, file: Path) -> Config:
+    """The settings of an already read file; relative paths start at its folder."""
+    where = f"{file}: "
+    _check_keys(data, ("company", "state", "collectors", "rules"), where=where)
+    if "company" not in data:
+        raise ConfigError(f"{file}: [company] is missing", hint='add [company] with name = "..."')
+    company = build(Company, data["company"], where=f"{where}company.", base=file.parent, environ={})
+    state = build(State, data.get("state", {}), where=f"{where}state.", base=file.parent, environ={})
+    collectors: list[tuple[str, Mapping[str, Any]]] = []
+    for name, settings in _table(data.get("collectors", {}), f"{where}collectors").items():
+        for entry in settings if isinstance(settings, list) else [settings]:
+            collectors.append((name, _table(entry, f"{where}collectors.{name}")))
+    rules = {
+        rule: _table(params, f"{where}rules.{rule}")
+        for rule, params in _table(data.get("rules", {}), f"{where}rules").items()
+    }
+    return Config(file, company, file.parent / state.path, tuple(collectors), rules)
+
+
+def _table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} must be a table", hint=f"write [{where.rpartition(': ')[2]}]")
+    return value
+
+
+def build(cls: type[Any], data: Any, *, where: str, base: Path, environ: Mapping[str, str]) -> Any:
+    """An instance of the dataclass `cls` from a TOML table: its fields are the settings.
+
+    Fields may be str, int, float, bool, Path, Secret (given as a reference), dataclasses,
+    `tuple[X, ...]`, `Mapping[str, str]`, or any of these or None.
+    Raises: ConfigError naming the key.
+    """
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where.rstrip('.')} must be a table")
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    _check_keys(data, fields, where=where)
+    hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for name, spec in fields.items():
+        if name in data:
+            values[name] = _value(hints[name], data[name], where=f"{where}{name}", base=base, environ=environ)
+        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"{where}{name} is missing", hint="it has no default")
+    return cls(**values)
+
+
+def _value(kind: Any, value: Any, *, where: str, base: Path, environ: Mapping[str, str]) -> Any:
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        (kind,) = (arg for arg in typing.get_args(kind) if arg is not type(None))
+        return _value(kind, value, where=where, base=base, environ=environ)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where} must be a list")
+        item = typing.get_args(kind)[0]
+        return tuple(
+            _value(item, v, where=f"{where}[{i}]", base=base, environ=environ) for i, v in enumerate(value)
+        )
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+            raise ConfigError(f"{where} must be a table of texts")
+        return dict(value)
+    if dataclasses.is_dataclass(kind):
+        return build(typing.cast(type[Any], kind), value, where=f"{where}.", base=base, environ=environ)
+    if kind is Secret:
+        if not isinstance(value, str):
+            raise ConfigError(f"{where} must be a reference", hint='write "env:NAME" or "file:PATH"')
+        return resolve_reference(value, key=where, environ=environ, base=base)
+    if kind is Path:
+        if not isinstance(value, str):
+            raise ConfigError(f"{where} must be a path")
+        return base / value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ConfigError(f"{where} must be {'a text' if kind is str else f'of type {kind.__name__}'}")
+    return value

@@ -1,0 +1,1 @@
+"""Stages that derive: each reads tables, writes its own, and says why."""

@@ -1,0 +1,691 @@
+-- The analysts' reference: every table and column of a scan. What follows `--` on a line becomes its comment in the database.
+-- Collected tables are never updated; what is derived stands in tables of its own.
+
+create table coverage ( -- how completely each dataset of each tenant was read; a dataset without a row was not looked at
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    dataset varchar, -- what was read, from a closed list
+    status varchar, -- state, from a closed list
+    reason varchar, -- why, in words
+    missing_permission varchar, -- permission whose lack hides rows
+    call varchar, -- provider call that failed or was made
+    history_from timestamp, -- oldest event the source still holds
+    collected_at timestamp -- when it was read
+);
+
+create table tenants ( -- accounts, orgs and mounts that were reached or that nhiscan.toml calls ours
+    tenant_id varchar, -- <provider>:<tenant>
+    provider varchar, -- aws, vault, salesforce, register, ...
+    name varchar -- name
+);
+
+create table identities ( -- principals, human or not; groups included
+    identity_key bigint, -- dense key inside this scan
+    identity_id varchar, -- stable id <provider>:<tenant>:<kind>/<native id>
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    kind varchar, -- kind, from a closed list
+    name varchar, -- name
+    native_id varchar, -- the provider's own id
+    is_nhi boolean, -- null: the source does not tell a person from a machine
+    status varchar, -- state, from a closed list
+    mail varchar, -- address
+    purpose varchar, -- what it is for
+    environment varchar, -- prod, staging, test, dev or sandbox
+    is_provider_owned boolean, -- made and run by the provider
+    created_at timestamp, -- creation
+    last_used_at timestamp, -- last use; null and last_used_known: never used
+    last_used_known boolean, -- the source can say
+    last_used_source varchar, -- where the date is from, and how fine it is
+    has_console_password boolean, -- a person can sign in interactively
+    mfa_state varchar -- registered, none or null
+);
+
+create table tags ( -- labels that the provider keeps on an identity
+    identity_key bigint, -- the identity
+    name varchar, -- name
+    value varchar -- value
+);
+
+create table credentials ( -- metadata of credentials, never a value
+    credential_key bigint, -- dense key inside this scan
+    credential_id varchar, -- stable id
+    identity_key bigint, -- the identity
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    kind varchar, -- kind, from a closed list
+    native_id varchar, -- the provider's own id
+    status varchar, -- state, from a closed list
+    is_replaceable boolean, -- can be rotated by whoever holds it
+    created_at timestamp, -- creation
+    expires_at timestamp, -- expiry
+    expiry_known boolean, -- false: the source cannot say
+    last_used_at timestamp, -- last use; null and last_used_known: never used
+    last_used_known boolean, -- the source can say
+    last_used_source varchar -- where the date is from, and how fine it is
+);
+
+create table memberships ( -- who is in which group
+    identity_key bigint, -- the identity
+    group_key bigint -- the group
+);
+
+create table policies ( -- policy documents at the version in force
+    policy_key bigint, -- dense key inside this scan
+    policy_id varchar, -- stable id
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    kind varchar, -- kind, from a closed list
+    name varchar, -- name
+    native_id varchar, -- the provider's own id
+    document varchar -- as the provider writes it
+);
+
+create table policy_bindings ( -- which policy applies to which identity or group, and in which role
+    policy_key bigint, -- the policy
+    identity_key bigint, -- the identity
+    role varchar -- role, from a closed list
+);
+
+create table trusts ( -- who may become whom: one row a principal and statement
+    trust_key bigint, -- dense key inside this scan
+    trust_id varchar, -- stable id
+    identity_key bigint, -- the identity
+    tenant_id varchar, -- <provider>:<tenant>
+    mechanism varchar, -- assume_role, oidc, saml or service
+    principal_kind varchar, -- any, account, identity, service, oidc or saml
+    principal varchar, -- as written in the policy
+    account varchar, -- account number of the principal
+    issuer varchar, -- address or name of the issuer
+    external_id_check varchar, -- none, pinned or weak
+    audience_check varchar, -- none, pinned or weak
+    subject_check varchar, -- none, pinned or weak
+    narrowed_by varchar, -- condition keys that narrow who the principal can be
+    has_other_conditions boolean, -- conditions that this tool does not weigh
+    statement varchar -- the statement, as JSON
+);
+
+create table trust_conditions ( -- conditions of a trust, one row a value
+    trust_key bigint, -- the trust
+    operator varchar, -- condition operator
+    name varchar, -- name
+    value varchar -- value
+);
+
+create table issuers ( -- OIDC and SAML providers whose tokens a tenant accepts
+    issuer_id varchar, -- stable id
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    kind varchar, -- kind, from a closed list
+    issuer varchar, -- address or name of the issuer
+    created_at timestamp -- creation
+);
+
+create table issuer_audiences ( -- client ids that an issuer is registered with
+    issuer_id varchar, -- stable id
+    audience varchar -- client id
+);
+
+create table partners ( -- partner register
+    partner_id varchar, -- the partner
+    name varchar, -- name
+    legal_name varchar, -- name in the contract
+    parent_id varchar, -- partner above it
+    relation varchar, -- subsidiary, brand or sub_processor
+    type varchar, -- kind, as the register says
+    status varchar, -- state, from a closed list
+    tier varchar, -- commercial tier
+    risk_tier varchar, -- low, medium, high or critical
+    criticality varchar, -- low, medium, high or critical
+    business_owner varchar, -- address of the named person
+    backup_owner varchar, -- address
+    technical_owner varchar, -- address
+    last_commercial_activity date, -- newest deal, referral or invoice
+    declared_nhi_count bigint, -- what the partner says it runs
+    source_system varchar, -- system that the row was exported from
+    source_id varchar, -- its id there
+    exported_at timestamp, -- when the file was exported
+    register_row varchar -- file:line
+);
+
+create table aliases ( -- names under which a partner appears in our systems
+    partner_id varchar, -- the partner
+    kind varchar, -- kind, from a closed list
+    value varchar, -- value
+    our_tenant varchar, -- tenant of ours to which the row is limited
+    exclusive boolean, -- false: shared with others, never attributes
+    valid_from date, -- first day
+    valid_to date, -- last day
+    confirmed_by varchar, -- who confirmed it
+    register_row varchar -- file:line
+);
+
+create table contracts ( -- contracts with partners
+    contract_id varchar, -- the contract
+    partner_id varchar, -- the partner
+    kind varchar, -- kind, from a closed list
+    grants_access boolean, -- null: by kind (nda and dpa do not)
+    status varchar, -- state, from a closed list
+    start_date date, -- first day
+    end_date date, -- last day; null: open-ended or unreadable
+    auto_renew boolean, -- renews itself
+    notice_date date, -- when notice was given
+    terminated_on date, -- last day after a termination
+    covers_subsidiaries boolean, -- also covers partners below
+    security_terms boolean, -- access, incident, audit and exit clauses are present
+    revoke_sla_hours bigint, -- time limit for taking access back
+    dates_readable boolean, -- false: a date of the row could not be read
+    register_row varchar -- file:line
+);
+
+create table contract_tenants ( -- tenants that a contract covers; a contract without any covers all
+    contract_id varchar, -- the contract
+    tenant_id varchar -- <provider>:<tenant>
+);
+
+create table contract_events ( -- what happened to a contract
+    contract_id varchar, -- the contract
+    type varchar, -- kind, as the register says
+    occurred date, -- day it happened
+    due date, -- day it is due
+    done date, -- day it was done
+    ticket varchar, -- reference
+    register_row varchar -- file:line
+);
+
+create table people ( -- persons and teams, ours and the partners'
+    mail varchar, -- address
+    name varchar, -- name
+    side varchar, -- ours or partner
+    partner_id varchar, -- the partner
+    status varchar, -- state, from a closed list
+    left_on date, -- the day the person left
+    register_row varchar -- file:line
+);
+
+create table person_mails ( -- addresses that a person had before
+    mail varchar, -- address
+    old_mail varchar -- former address
+);
+
+create table ownerships ( -- who answers for what, as written down by people
+    owned_kind varchar, -- partner, identity, credential or integration
+    owned varchar, -- an id, native id or name
+    mail varchar, -- address
+    role varchar, -- role, from a closed list
+    since date, -- first day
+    register_row varchar -- file:line
+);
+
+create table packages ( -- standard bundles of access
+    package_id varchar, -- the package
+    name varchar, -- name
+    version bigint, -- version
+    basis varchar, -- role, product_line, integration_type or tier
+    allowed_partner_types varchar, -- separated by ;
+    max_risk_tier varchar, -- highest risk tier
+    max_level bigint, -- highest level, 0 to 5
+    review_days bigint, -- days between reviews
+    approved_by varchar, -- who approved
+    register_row varchar -- file:line
+);
+
+create table package_items ( -- what a package allows
+    package_id varchar, -- the package
+    provider varchar, -- aws, vault, salesforce, register, ...
+    resource_pattern varchar, -- glob over resource paths
+    action_pattern varchar, -- names verbs
+    record_scope varchar, -- own, account, team or all
+    environment varchar, -- prod, staging, test, dev or sandbox
+    register_row varchar -- file:line
+);
+
+create table package_assignments ( -- which partner holds which package
+    partner_id varchar, -- the partner
+    package_id varchar, -- the package
+    assigned_at date, -- first day
+    package_version bigint, -- version assigned
+    assigned_by varchar, -- who assigned it
+    expires_at date, -- expiry
+    register_row varchar -- file:line
+);
+
+create table requests ( -- requests for access
+    request_id varchar, -- the request
+    partner_id varchar, -- the partner
+    identity varchar, -- identity it is about
+    channel varchar, -- workflow, ticket, email or manual
+    privileged boolean, -- asks for privileged access
+    requested_by varchar, -- who asked
+    requested_at timestamp, -- when
+    approved_by varchar, -- who approved
+    approved_at timestamp, -- when
+    outcome varchar, -- result
+    register_row varchar -- file:line
+);
+
+create table reviews ( -- our own access reviews
+    review_id varchar, -- the review
+    scope varchar, -- what was reviewed or hit
+    partner_id varchar, -- the partner
+    reviewer varchar, -- who
+    opened_at timestamp, -- when opened
+    completed_at timestamp, -- when completed
+    items bigint, -- items reviewed
+    items_revoked bigint, -- items revoked
+    seconds_spent bigint, -- effort in seconds
+    evidence varchar, -- reference
+    register_row varchar -- file:line
+);
+
+create table attestations ( -- statements made by a partner
+    attestation_id varchar, -- the attestation
+    partner_id varchar, -- the partner
+    kind varchar, -- kind, from a closed list
+    attested_by varchar, -- who
+    attested_at timestamp, -- when
+    valid_to date, -- last day
+    declared_items bigint, -- how many items
+    evidence varchar, -- reference
+    register_row varchar -- file:line
+);
+
+create table attestation_items ( -- what exactly was attested
+    attestation_id varchar, -- the attestation
+    subject_kind varchar, -- kind of subject
+    subject_id varchar, -- the subject
+    answer varchar, -- keep, remove, left, shared or unknown
+    register_row varchar -- file:line
+);
+
+create table acceptances ( -- risks that somebody accepted
+    acceptance_id varchar, -- the acceptance
+    rule_id varchar, -- the rule
+    subject_id varchar, -- the subject
+    partner_id varchar, -- the partner
+    reason varchar, -- why, in words
+    compensating_control varchar, -- what limits the risk meanwhile
+    requested_by varchar, -- who asked
+    approved_by varchar, -- who approved
+    approved_at timestamp, -- when
+    expires_at date, -- expiry
+    register_row varchar -- file:line
+);
+
+create table incidents ( -- security incidents of partners and vendors
+    incident_id varchar, -- the incident
+    partner_id varchar, -- the partner
+    scope varchar, -- what was reviewed or hit
+    disclosed_at timestamp, -- when it was disclosed
+    opened_at timestamp, -- when opened
+    closed_at timestamp, -- when closed
+    severity varchar, -- severity
+    register_row varchar -- file:line
+);
+
+create table offboardings ( -- offboardings that were opened
+    offboarding_id varchar, -- the offboarding
+    partner_id varchar, -- the partner
+    opened_at timestamp, -- when opened
+    due_at timestamp, -- when due
+    closed_at timestamp, -- when closed
+    verified_at timestamp, -- when verified
+    verified_by varchar, -- who verified
+    register_row varchar -- file:line
+);
+
+create table offboarding_steps ( -- steps of an offboarding
+    offboarding_id varchar, -- the offboarding
+    step bigint, -- number
+    action varchar, -- what to do
+    target_kind varchar, -- kind of target
+    target_id varchar, -- the target
+    done_at timestamp, -- when done
+    done_by varchar, -- who
+    evidence varchar, -- reference
+    register_row varchar -- file:line
+);
+
+create table declared_identities ( -- identities on the partner's own list
+    partner_id varchar, -- the partner
+    declared_ref varchar, -- the partner's own name for it
+    purpose varchar, -- what it is for
+    partner_owner varchar, -- who answers for it there
+    register_row varchar -- file:line
+);
+
+create table classifications ( -- how sensitive an object or field is
+    system varchar, -- system
+    object varchar, -- object
+    field varchar, -- column
+    visibility_class varchar, -- external_allowed, internal_only or unclassified
+    protected_field boolean, -- core contract field
+    classification varchar, -- public, internal, confidential, customer or regulated
+    register_row varchar -- file:line
+);
+
+create table identity_map ( -- people's decisions about identities; these beat every guess
+    pattern varchar, -- over ids, native ids and names; * and ?
+    partner_id varchar, -- the partner
+    role varchar, -- role, from a closed list
+    owner varchar, -- address
+    purpose varchar, -- what it is for
+    environment varchar, -- prod, staging, test, dev or sandbox
+    decided_by varchar, -- who decided
+    until date, -- last day of the decision
+    register_row varchar -- file:line
+);
+
+create table register_files ( -- how much of each register file was accepted
+    file varchar, -- file as configured
+    holds varchar, -- register table
+    rows bigint, -- data rows
+    accepted bigint, -- rows accepted
+    exported_at timestamp -- when the file was exported
+);
+
+create table register_fields ( -- how many rows of a register table fill a column
+    holds varchar, -- register table
+    field varchar, -- column
+    filled bigint, -- rows that fill the column
+    rows bigint -- data rows
+);
+
+create table quarantine ( -- register rows and cells that were not accepted as they stand
+    file varchar, -- file as configured
+    line bigint, -- line in the file, header is 1
+    field varchar, -- column
+    value varchar, -- value
+    problem varchar, -- what is wrong
+    allowed varchar, -- what would be accepted
+    row_dropped boolean -- false: only the cell was set to unknown
+);
+
+create table scans ( -- the one scan that this database holds
+    scan_id varchar, -- start in UTC and a random suffix
+    as_of timestamp, -- the clock of every rule
+    started_at timestamp, -- when collecting began
+    finished_at timestamp, -- when the last rule ended
+    tool_version varchar, -- version of nhiscan
+    company varchar, -- our name in nhiscan.toml
+    is_complete boolean, -- false when a collector failed or a dataset was refused
+    is_baseline boolean -- true when no scan was published before this one
+);
+
+create table company ( -- what nhiscan.toml calls ours
+    kind varchar, -- name, mail_domain, aws_account, oidc_issuer or tenant
+    value varchar, -- the name, domain, account number, issuer address or tenant id
+    environment varchar -- environment of an account or tenant
+);
+
+-- derived by resolve
+
+create table identity_partners ( -- which partner stands behind an identity, with the evidence and every losing candidate
+    identity_key bigint, -- the identity
+    partner_id varchar, -- the partner
+    role varchar, -- operator (holds it), beneficiary (served by it) or vendor
+    source varchar, -- identity_map, alias, tag, mail_domain or likeness
+    evidence varchar, -- what was seen where, in words
+    confidence double, -- 0 to 1, by source
+    verdict varchar, -- asserted, lost (weaker than another), conflict (equally strong claims) or suggested (likeness only)
+    register_row varchar -- file:line of the register row that was used
+);
+
+create table identity_owners ( -- who answers for an identity, with every losing candidate
+    identity_key bigint, -- the identity
+    mail varchar, -- the person's present address
+    role varchar, -- business, technical, security or other
+    source varchar, -- identity_map, register, tag or partner (the partner's own business owner)
+    evidence varchar, -- what was seen where, in words
+    confidence double, -- 0 to 1, by source
+    verdict varchar, -- asserted, lost or suggested
+    person_status varchar, -- active, left or unknown
+    left_on date, -- the day the person left
+    register_row varchar -- file:line of the register row that was used
+);
+
+create table partner_tenants ( -- contract state of each partner in each tenant where it holds an identity
+    partner_id varchar, -- the partner
+    tenant_id varchar, -- our tenant
+    is_ended boolean, -- true: every contract that granted access here has ended; null: cannot be said
+    ended_at timestamp, -- first moment after the last such contract
+    revoke_by timestamp, -- ended_at plus the contract's own revoke time limit; null without one
+    contract_id varchar, -- the contract that decides
+    has_contract boolean, -- a contract that grants access is in force here
+    is_renewal_unconfirmed boolean, -- in force only because it renews itself and nobody gave notice
+    reason varchar, -- how this was concluded, in words
+    register_row varchar -- file:line of that contract
+);
+
+create table privileges ( -- what an identity can do, verb by verb
+    identity_key bigint, -- the identity
+    verb varchar, -- common verb; unknown for a permission that no table maps
+    scope varchar, -- all, environment, set, single or self
+    certainty varchar, -- definite, conditional or potential
+    level bigint, -- 0 to 5; null when unknown
+    policy_key bigint, -- policy that allows it
+    via_key bigint, -- group through which the policy applies; null when direct
+    statement varchar, -- the allowing statement, shortened
+    considered varchar -- denies and boundaries that were weighed, and what was not read
+);
+
+create table access_edges ( -- who can become or act as whom
+    from_key bigint, -- identity that gains
+    to_key bigint, -- identity that is gained
+    kind varchar, -- may-assume or member-of
+    certainty varchar, -- definite, conditional or potential
+    evidence varchar -- both sides of the permission, in words
+);
+
+create table admin_reach ( -- identities with a definite path to an administrator
+    identity_key bigint, -- the identity
+    hops bigint, -- 0 for an administrator
+    next_key bigint -- next identity on the shortest path; null for an administrator
+);
+
+create table identity_facts ( -- one row an identity (groups left out): what rules and reports read
+    identity_key bigint, -- dense key inside this scan
+    identity_id varchar, -- stable id
+    provider varchar, -- aws, vault, salesforce, ...
+    tenant_id varchar, -- our tenant
+    environment varchar, -- by identity_map, tag or tenant
+    kind varchar, -- human_user, service_account, workload_role, ...
+    name varchar, -- display name
+    native_id varchar, -- the provider's own id
+    purpose varchar, -- by identity_map or tag
+    is_nhi boolean, -- null when the source does not tell a person from a machine
+    is_enabled boolean, -- the provider lets it in
+    is_provider_owned boolean, -- made and run by the provider
+    has_access boolean, -- enabled, and a live credential or a trusted outsider can use it
+    is_trusted_from_outside boolean, -- an account or issuer outside the company may become it
+    is_partner_related boolean, -- attributed, disputed or suggested for a partner, or open to an outsider
+    partner_id varchar, -- the asserted partner; operator before beneficiary, an ended one first
+    partner_name varchar, -- its name
+    partner_role varchar, -- operator, beneficiary or vendor
+    partner_evidence varchar, -- why
+    partner_confidence double, -- 0 to 1
+    partner_count bigint, -- asserted partners
+    is_partner_disputed boolean, -- two partners have equally strong evidence and none is asserted
+    partner_risk double, -- 0.1 to 1, for the score; null when unknown
+    owner_mail varchar, -- the asserted owner; an active one first
+    owner_role varchar, -- business, technical, ...
+    owner_evidence varchar, -- why
+    owner_confidence double, -- 0 to 1
+    owner_status varchar, -- active, left or unknown
+    owner_left_on timestamp, -- the day the owner left, as a timestamp
+    active_owners bigint, -- asserted owners who have not left
+    departed_owner_mail varchar, -- an asserted owner who left, if any
+    departed_owner_left_on timestamp, -- when; null when the day is unknown
+    level bigint, -- highest definite level, 0 to 5; null when nothing is known
+    level_high bigint, -- highest level that cannot be ruled out; null when it could be any
+    is_admin boolean, -- true: administrator; false: not; null: depends on something that could not be decided
+    admin_evidence varchar, -- allowing statement, denies considered, what was not read
+    admin_hops bigint, -- length of the shortest definite path to an administrator; null without one
+    admin_next_id varchar, -- next identity on that path
+    live_credentials bigint, -- credentials that work now
+    created_at timestamp, -- creation
+    last_used_at timestamp, -- last use; null and last_used_known: never used
+    last_used_known boolean, -- the source can say
+    last_used_source varchar, -- where the date is from
+    idle_since timestamp, -- last use, else creation; null when use cannot be known
+    has_console_password boolean, -- a person can sign in interactively
+    console_last_used_at timestamp, -- last interactive sign-in
+    console_last_used_known boolean, -- the source can say
+    mfa_state varchar, -- registered, none or null
+    contract_is_ended boolean, -- of an asserted partner, in this tenant
+    contract_ended_at timestamp, -- when
+    contract_revoke_by timestamp, -- the contract's own time limit
+    contract_id varchar, -- which contract
+    contract_reason varchar, -- how this was concluded
+    contract_row varchar, -- file:line in the register
+    use_after_end_at timestamp -- newest dated use of the identity or one of its credentials, when after the end
+);
+
+create table credential_facts ( -- one row a credential: what rules and reports read
+    credential_key bigint, -- dense key inside this scan
+    credential_id varchar, -- stable id
+    identity_key bigint, -- whose
+    identity_id varchar, -- whose
+    identity_name varchar, -- whose
+    provider varchar, -- provider
+    tenant_id varchar, -- our tenant
+    environment varchar, -- of the identity
+    kind varchar, -- access_key, password, ...
+    native_id varchar, -- the provider's own id, such as an access key id
+    is_live boolean, -- active, not expired, identity enabled
+    is_replaceable boolean, -- of a kind that can be rotated
+    created_at timestamp, -- issued or last rotated
+    age_days bigint, -- at as_of
+    last_used_at timestamp, -- last use; null and last_used_known: never used
+    last_used_known boolean, -- the source can say
+    last_used_source varchar, -- where the date is from
+    idle_since timestamp, -- last use, else creation; null when use cannot be known
+    expires_at timestamp, -- expiry
+    expiry_known boolean, -- false: the source cannot say
+    live_of_kind bigint, -- live credentials of this kind on the identity
+    newer_live_at timestamp, -- creation of the newest other live credential of this kind, when newer than this one
+    is_nhi boolean, -- of the identity
+    is_provider_owned boolean, -- of the identity
+    is_partner_related boolean, -- of the identity
+    partner_id varchar, -- of the identity
+    partner_name varchar, -- of the identity
+    owner_mail varchar, -- of the identity
+    level bigint, -- of the identity
+    contract_is_ended boolean -- of the identity
+);
+
+create table partner_facts ( -- one row a partner: what rules and reports read
+    partner_id varchar, -- stable id
+    name varchar, -- name
+    type varchar, -- reseller, integrator, ...
+    tier varchar, -- commercial tier
+    risk_tier varchar, -- low, medium, high or critical
+    criticality varchar, -- low, medium, high or critical
+    risk double, -- 0.1 to 1, for the score; null when unknown
+    business_owner varchar, -- address of the named person
+    business_owner_status varchar, -- active, left or unknown; null when nobody is named
+    business_owner_left_on timestamp, -- the day that person left
+    identities bigint, -- asserted identities
+    live_credentials bigint, -- their live credentials
+    has_access boolean, -- one of them has access; null when attribution is disputed and no other has
+    level bigint, -- highest definite level of its identities
+    last_used_at timestamp, -- newest known use
+    contracts bigint, -- contracts that grant access, drafts included
+    contracts_in_force bigint, -- of these, in force
+    has_draft_only boolean, -- contracts exist and all are drafts
+    is_end_missing boolean, -- a contract in force has no end and does not renew itself by its terms
+    security_terms boolean, -- of all contracts in force; false if one says no, null if one does not say
+    is_ended boolean, -- ended in every tenant where it holds an identity, or without any identity
+    ended_at timestamp, -- newest end
+    is_renewal_unconfirmed boolean, -- somewhere in force only because it renews itself
+    touches_production boolean, -- one of its identities stands in production
+    register_row varchar -- file:line
+);
+
+-- written by check
+
+create table rules ( -- the rules of this scan
+    rule_id varchar, -- folder name
+    family varchar, -- parent folder name
+    title varchar, -- the state found
+    why varchar, -- what an attacker or auditor gains from it
+    fix varchar, -- first concrete step
+    severity varchar, -- base severity
+    confidence double, -- 0 to 1
+    subject varchar, -- identity, credential, partner or tenant
+    version varchar, -- hash of the rule's files and parameters
+    params varchar, -- effective parameters, in words
+    refuted_by varchar -- the fact that would refute a finding
+);
+
+create table rule_controls ( -- which control of which framework a rule speaks to
+    rule_id varchar, -- the rule
+    framework varchar, -- owasp_nhi_2025, nist_csf_2_0, ...
+    control_id varchar -- the control
+);
+
+create table rule_results ( -- counts of each rule; passes are counted, never stored
+    rule_id varchar, -- the rule
+    provider varchar, -- provider of the subjects; all for partners
+    evaluated bigint, -- subjects to which the rule applies
+    failed bigint, -- fails
+    passed bigint, -- passes
+    unknown bigint, -- could not be evaluated
+    not_assessed varchar -- why nothing was judged although subjects exist: the register does not hold the field
+);
+
+create table findings ( -- fails and unknowns, one a rule and subject
+    finding_id varchar, -- stable across scans
+    rule_id varchar, -- the rule
+    subject_kind varchar, -- identity, credential, partner or tenant
+    subject_id varchar, -- stable id of the subject
+    subject_name varchar, -- how a person calls it
+    provider varchar, -- provider of the subject
+    tenant_id varchar, -- our tenant; null for a partner
+    identity_id varchar, -- identity that the subject is or belongs to
+    partner_id varchar, -- the asserted partner
+    owner_mail varchar, -- the asserted owner
+    outcome varchar, -- fail or unknown
+    status varchar, -- open, accepted, fixed or reopened
+    severity varchar, -- after the rule raised or lowered it
+    confidence double, -- of the rule
+    score double, -- 0 to 100
+    score_low double, -- with unknown factors at their least
+    score_high double, -- with unknown factors at their most
+    band varchar, -- critical, high, medium, low or info
+    message varchar, -- one sentence
+    uncovered varchar, -- datasets that were needed and not covered
+    first_seen timestamp, -- as_of of the first scan that saw it
+    last_seen timestamp, -- as_of of the newest scan that saw it
+    case_id varchar, -- case it belongs to; null for unknowns
+    acceptance_id varchar -- acceptance that covers it
+);
+
+create table finding_evidence ( -- what an expert needs to believe a finding
+    finding_id varchar, -- the finding
+    seq bigint, -- order on the page
+    label varchar, -- what is said
+    value varchar -- the evidence
+);
+
+create table cases ( -- findings on one identity, partner or tenant
+    case_id varchar, -- stable across scans
+    subject_kind varchar, -- identity, partner or tenant
+    subject_id varchar, -- stable id
+    subject_name varchar, -- how a person calls it
+    provider varchar, -- provider; null for a partner
+    tenant_id varchar, -- our tenant; null for a partner
+    partner_id varchar, -- the asserted partner
+    owner_mail varchar, -- the asserted owner
+    lead_finding_id varchar, -- the finding that leads
+    lead_rule_id varchar, -- its rule
+    message varchar, -- its sentence
+    severity varchar, -- its severity
+    score double, -- roll-up of the findings' scores
+    score_low double, -- roll-up of their low bounds
+    band varchar, -- band of the score
+    findings bigint, -- how many
+    status varchar, -- open, accepted, fixed or reopened
+    is_new boolean, -- not in the scan before
+    first_seen timestamp -- earliest of its findings
+);

@@ -1,0 +1,90 @@
+"""Secrets by reference: a value enters only through `env:NAME` or `file:PATH` and never leaves in text."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from nhiscan.errors import ConfigError
+
+_SHORTEST_REDACTED = 4  # shorter values would blank out ordinary words of a log
+
+
+class Secret:
+    """A value whose text form is `***`; `reveal()` is the one way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+
+def is_reference(text: str) -> bool:
+    return text.startswith(("env:", "file:"))
+
+
+def resolve_reference(text: str, *, key: str, environ: Mapping[str, str], base: Path) -> Secret:
+    """The value behind `env:NAME` or `file:PATH`; a relative path starts at `base`.
+
+    Raises: ConfigError naming `key` and the reference, never the value.
+    """
+    scheme, _, name = text.partition(":")
+    if scheme == "env":
+        if name not in environ:
+            raise ConfigError(f"{key}: environment variable {name} is not set", hint=f"set {name} and run again")
+        value = environ[name]
+    elif scheme == "file":
+        path = base / name
+        try:
+            value = path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{key}: cannot read {path}: {error}", hint="check the path and its permissions") from error
+    else:
+        raise ConfigError(
+            f"{key}: a secret must be a reference",
+            hint='write "env:NAME" or "file:PATH" and keep the value out of nhiscan.toml',
+        )
+    if not value:
+        raise ConfigError(f"{key}: {text} is empty", hint="put the value there and run again")
+    return Secret(value)
+
+
+class RedactingFilter(logging.Filter):
+    """Replaces known secret values in every log record, arguments and tracebacks included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._values: set[str] = set()
+
+    def add(self, secret: Secret) -> None:
+        if len(secret.reveal()) >= _SHORTEST_REDACTED:
+            self._values.add(secret.reveal())
+
+    def redact(self, text: str) -> str:
+        # Longest first: one value may be part of another.
+        for value in sorted(self._values, key=len, reverse=True):
+            text = text.replace(value, "***")
+        return text
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = self.redact(record.getMessage())
+        record.args = None
+        if record.exc_info:
+            record.exc_text = self.redact(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
+        return True
