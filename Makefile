@@ -1,0 +1,55 @@
+# `make demo` needs Python 3.11+ and nothing else; `make test check` is all that CI runs, at both ends of the supported ranges.
+
+PYTHON = python3
+VENV = .venv
+# A file of exact versions, such as .ci/newest.txt; empty takes the newest that pyproject.toml allows.
+CONSTRAINTS =
+# What `make test` hands to pytest, such as PYTEST="-k coverage -x".
+PYTEST =
+
+bin = $(VENV)/bin
+pip = $(bin)/pip install --quiet --disable-pip-version-check $(CONSTRAINTS:%=--constraint %)
+
+.PHONY: demo dev test check bench lock docs clean
+
+# A made-up company, scanned from a stand-in on this machine: no credential needed.
+demo: $(VENV)/.demo
+	$(bin)/python -m nhiscan.demo --out demo-report.html
+
+dev: $(VENV)/.dev
+
+test: $(VENV)/.dev
+	$(bin)/python -m pytest $(PYTEST)
+
+check: $(VENV)/.dev
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+	$(bin)/python docs/generate.py --check
+	PYTHON=$(bin)/python CONSTRAINTS=$(CONSTRAINTS) bash tests/check-wheel.sh
+
+bench: $(VENV)/.dev
+	$(bin)/python -m tests.bench
+
+# docs/reference/ from the command line, the rules, the collectors and the schema.
+docs: $(VENV)/.dev
+	$(bin)/python docs/generate.py
+
+lock:
+	PYTHON=$(PYTHON) bash .ci/lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo-report.html .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(bin)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml $(CONSTRAINTS) | $(bin)/python
+	$(pip) --editable '.[demo]'
+	touch $@
+
+# The demo is part of what the tests run.
+$(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(bin)/python
+	$(pip) --editable '.[demo,dev]'
+	touch $@ $(VENV)/.demo
