@@ -1,3 +1,3 @@
-"""nhiscan: non-human identities of a partner ecosystem, who owns them, what they can do, whether they should still exist."""
+"""Finds the non-human identities that partners hold, says who owns each, and whether it should still exist."""
 
 __version__ = "0.1.0"

@@ -78,8 +78,8 @@ def parse(data: Mapping[str, Any], *, file: Path) -> Config:
     state = build(State, data.get("state", {}), where=f"{where}state.", base=file.parent, environ={})
     collectors: list[tuple[str, Mapping[str, Any]]] = []
     for name, settings in _table(data.get("collectors", {}), f"{where}collectors").items():
-        for entry in settings if isinstance(settings, list) else [settings]:
-            collectors.append((name, _table(entry, f"{where}collectors.{name}")))
+        entries = settings if isinstance(settings, list) else [settings]
+        collectors += [(name, _table(entry, f"{where}collectors.{name}")) for entry in entries]
     rules = {
         rule: _table(params, f"{where}rules.{rule}")
         for rule, params in _table(data.get("rules", {}), f"{where}rules").items()
@@ -123,9 +123,7 @@ def _value(kind: Any, value: Any, *, where: str, base: Path, environ: Mapping[st
         if not isinstance(value, list):
             raise ConfigError(f"{where} must be a list")
         item = typing.get_args(kind)[0]
-        return tuple(
-            _value(item, v, where=f"{where}[{i}]", base=base, environ=environ) for i, v in enumerate(value)
-        )
+        return tuple(_value(item, v, where=f"{where}[{i}]", base=base, environ=environ) for i, v in enumerate(value))
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
             raise ConfigError(f"{where} must be a table of texts")

@@ -53,7 +53,9 @@ def resolve_reference(text: str, *, key: str, environ: Mapping[str, str], base: 
         try:
             value = path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{key}: cannot read {path}: {error}", hint="check the path and its permissions") from error
+            raise ConfigError(
+                f"{key}: cannot read {path}: {error}", hint="check the path and its permissions"
+            ) from error
     else:
         raise ConfigError(
             f"{key}: a secret must be a reference",

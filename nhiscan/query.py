@@ -1,0 +1,101 @@
+"""Analyst SQL in a child process: a read-only scan, no way to other files, and limits the system enforces.
+
+DuckDB's own limits are checked between vectors only (one `repeat('x', 3000000000)` escapes them), so the
+child also runs under limits on memory, processor time and file size, and the parent ends it by the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from nhiscan.errors import QueryError
+
+_MEMORY_BYTES: Final = 2 * 1024**3
+_CPU_S: Final = 30
+_WALL_S: Final = 60
+_ANSWER_BYTES: Final = 256 * 1024**2
+_LOCKED_DOWN: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "access_mode": "read_only",
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "memory_limit": "512MB",
+    "threads": "2",
+    "temp_directory": "",
+    "max_temp_directory_size": "0MB",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Columns and rows of a query; times are ISO texts in UTC. `is_cut`: more rows than asked for."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    is_cut: bool
+
+
+def run(database: Path, sql: str, params: Mapping[str, str], *, max_rows: int) -> Answer:
+    """Raises: QueryError with DuckDB's own words, or naming the limit that ended the query."""
+    request = json.dumps({"database": str(database), "sql": sql, "params": dict(params), "max_rows": max_rows})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "nhiscan.query"],
+            input=request.encode(),
+            capture_output=True,
+            timeout=_WALL_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise QueryError(f"the query ran longer than {_WALL_S} s", hint="narrow it, or aggregate") from error
+    if done.returncode != 0:
+        raise QueryError(
+            f"the query was ended by the system (limits: {_CPU_S} s of processor, 2 GiB of memory)",
+            hint="narrow it, or aggregate",
+        )
+    answer = json.loads(done.stdout)
+    if "error" in answer:
+        raise QueryError(answer["error"], hint="`nhiscan schema` lists tables and columns")
+    return Answer(tuple(answer["columns"]), tuple(map(tuple, answer["rows"])), answer["is_cut"])
+
+
+def _child() -> None:
+    import duckdb
+
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    request = json.loads(sys.stdin.buffer.read())
+    answer: dict[str, Any]
+    try:
+        con = duckdb.connect(request["database"], read_only=True, config=_LOCKED_DOWN)
+        con.execute("set python_enable_replacements = false")
+        con.execute("set disabled_filesystems = 'LocalFileSystem'")
+        con.execute("set lock_configuration = true")
+        statements = con.extract_statements(request["sql"])
+        if len(statements) != 1:
+            raise duckdb.InvalidInputException(f"one statement expected, {len(statements)} given")
+        con.execute(statements[0], request["params"] or None)
+        columns = [column[0] for column in con.description or ()]
+        rows = con.fetchmany(request["max_rows"] + 1) if columns else []
+        answer = {"columns": columns, "rows": rows[: request["max_rows"]], "is_cut": len(rows) > request["max_rows"]}
+        text = json.dumps(answer, default=str)
+        if len(text) > _ANSWER_BYTES:
+            text = json.dumps({"error": "the answer is larger than 256 MiB"})
+    except (duckdb.Error, MemoryError) as error:
+        text = json.dumps({"error": str(error) or "out of memory"})
+    sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    _child()

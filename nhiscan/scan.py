@@ -1,0 +1,146 @@
+"""The straight line of a scan: collect, load, resolve, check, publish."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from nhiscan import __version__, check, collect, config, store
+from nhiscan.errors import ConfigError, NhiscanError
+from nhiscan.load import Stage
+from nhiscan.resolve import contracts, facts, owners, partners, paths, privileges
+
+# Coverage that makes a scan incomplete. A register always has dirt, which is quarantined and said; what this
+# version or a licence does not offer is a stated limit.
+INCOMPLETE = frozenset({"partial", "denied", "truncated", "failed"})
+
+STAGES = (partners.run, owners.run, contracts.run, privileges.run, paths.run, facts.run)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a scan came to."""
+
+    scan_id: str
+    is_complete: bool
+    database: Path
+
+
+def collectors(settings: config.Config, *, only: Sequence[str], environ: Mapping[str, str]) -> list[collect.Collector]:
+    """The configured collectors, each made from its settings.
+
+    Raises: ConfigError naming the file and key.
+    """
+    if not settings.collectors:
+        raise ConfigError(
+            f"{settings.file} configures no collector", hint="add [collectors.register] or [collectors.aws]"
+        )
+    configured = {name for name, _ in settings.collectors}
+    for name in only:
+        if name not in configured:
+            raise ConfigError(f"--only names {name!r}", hint=config.nearest(name, configured))
+    return [
+        config.build(
+            collect.load(name),
+            entry,
+            where=f"{settings.file}: collectors.{name}.",
+            base=settings.file.parent,
+            environ=environ,
+        )
+        for name, entry in settings.collectors
+        if not only or name in only
+    ]
+
+
+def run(
+    settings: config.Config,
+    found: Sequence[collect.Collector],
+    rules: Sequence[check.Rule],
+    *,
+    ctx: collect.Context,
+    clock: Callable[[], datetime],
+    on_stage: Callable[[str], None],
+) -> Published:
+    """Builds and publishes one scan; on any error the last published scan stays current.
+
+    Raises: LockError while another scan runs, StoreError when the state directory cannot be written.
+    """
+    started = clock()
+    scan_id = store.new_scan_id(started)
+    with (
+        store.locked(settings.state),
+        _logged(settings.state, scan_id, clock),
+        store.Build(settings.state, scan_id) as build,
+    ):
+        con = build.con
+        previous = build.attach_previous()
+        stage = Stage(con)
+        for collector in found:
+            on_stage(f"collect {collector.name}")
+            for record in collect.run(collector, ctx):
+                stage.add(record)
+        on_stage("load")
+        stage.finish()
+        _describe(con, settings, scan_id, as_of=ctx.as_of, started=started, is_baseline=previous is None)
+        for step in STAGES:
+            on_stage(f"resolve {step.__module__.rpartition('.')[2]}")
+            step(con)
+        on_stage("check")
+        check.run(con, rules, settings.rules, previous=previous)
+        is_complete = not con.execute(
+            f"select count(*) from coverage where status in ({', '.join('?' for _ in INCOMPLETE)}) "
+            "and dataset not like 'register.%'",
+            sorted(INCOMPLETE),
+        ).fetchall()[0][0]
+        con.execute("update scans set finished_at = ?, is_complete = ?", [_naive(clock()), is_complete])
+        on_stage("publish")
+        build.publish()
+    return Published(scan_id, is_complete, store.database(settings.state, scan_id))
+
+
+def _describe(
+    con: duckdb.DuckDBPyConnection,
+    settings: config.Config,
+    scan_id: str,
+    *,
+    as_of: datetime,
+    started: datetime,
+    is_baseline: bool,
+) -> None:
+    """Writes what the scan is and what is ours, so that every later stage reads tables only."""
+    company = settings.company
+    con.execute(
+        "insert into scans values (?, ?, ?, null, ?, ?, null, ?)",
+        [scan_id, _naive(as_of), _naive(started), __version__, company.name, is_baseline],
+    )
+    ours: list[tuple[str, str, str | None]] = [("name", company.name, None)]
+    ours += [("mail_domain", domain.lower(), None) for domain in company.mail_domains]
+    ours += [("aws_account", account, environment) for account, environment in company.aws_accounts.items()]
+    ours += [("oidc_issuer", issuer, None) for issuer in company.oidc_issuers]
+    ours += [("tenant", f"aws:{account}", environment) for account, environment in company.aws_accounts.items()]
+    ours += [("tenant", tenant, environment) for tenant, environment in company.tenants.items()]
+    for row in ours:
+        con.execute("insert into company values (?, ?, ?)", row)
+
+
+@contextlib.contextmanager
+def _logged(state: Path, scan_id: str, clock: Callable[[], datetime]) -> Iterator[None]:
+    """One line in runs.jsonl at the start and one at the end, whatever the end is."""
+    store.log_run(state, {"scan_id": scan_id, "event": "started", "at": clock().isoformat()})
+    try:
+        yield
+    except BaseException as error:
+        reason = error.message if isinstance(error, NhiscanError) else type(error).__name__
+        with contextlib.suppress(OSError):  # the disk may be what failed
+            store.log_run(state, {"scan_id": scan_id, "event": "failed", "at": clock().isoformat(), "reason": reason})
+        raise
+    store.log_run(state, {"scan_id": scan_id, "event": "published", "at": clock().isoformat()})
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

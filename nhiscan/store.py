@@ -1,0 +1,312 @@
+"""Scans on disk: built in a new file, published by moving a pointer, opened read-only ever after.
+
+<state>/scans/<scan-id>/*.parquet is the durable snapshot, <state>/scans/<scan-id>.duckdb a cache of it,
+<state>/CURRENT the pointer. A scan under construction lives in scans/.build-<scan-id> and is removed by
+the next scan when its process died, so that a crash loses at most what was not published.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from nhiscan.errors import LockError, StoreError
+
+# Readable by every supported DuckDB; a file of the newest default is refused by older ones.
+STORAGE_VERSION: Final = "v1.4.0"
+_SCAN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+_MEMORY_LIMIT: Final = "1GB"
+_DISK_ERRORS: Final = (duckdb.IOException, duckdb.FatalException)
+
+
+def schema_sql() -> str:
+    return resources.files("nhiscan").joinpath("schema.sql").read_text(encoding="utf-8")
+
+
+def comments(sql: str) -> Iterator[tuple[str, str | None, str]]:
+    """(table, column or None, comment) for each commented line of a schema file, in order."""
+    table = ""
+    for line in sql.splitlines():
+        code, _, comment = line.partition(" -- ")
+        if code.startswith("create table "):
+            table = code.split()[2]
+            yield table, None, comment
+        elif code.startswith("    ") and comment:
+            yield table, code.split()[0], comment
+
+
+def tables(sql: str | None = None) -> list[str]:
+    """The tables of a scan, in the order of schema.sql."""
+    return [table for table, column, _ in comments(sql or schema_sql()) if column is None]
+
+
+def create_schema(con: duckdb.DuckDBPyConnection) -> None:
+    """Creates every table of schema.sql, empty and commented, in the connection's current database."""
+    sql = schema_sql()
+    statements = [sql]
+    for table, column, comment in comments(sql):
+        text = comment.replace("'", "''")
+        target = f"table {table}" if column is None else f"column {table}.{column}"
+        statements.append(f"comment on {target} is '{text}';")
+    con.execute("begin;" + "\n".join(statements) + "commit;")
+
+
+def empty() -> duckdb.DuckDBPyConnection:
+    """An in-memory scan without a row."""
+    con = duckdb.connect()
+    create_schema(con)
+    return con
+
+
+def new_scan_id(start: datetime) -> str:
+    """Start in UTC and four random hex digits, such as 20260131T020000Z-4f2a."""
+    return f"{start:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+@contextlib.contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Holds the state directory's lock; the system releases it when the process dies.
+
+    Raises: LockError when another scan holds it, StoreError when the directory cannot be written.
+    """
+    try:
+        (state / "scans").mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the state directory {state}: {error.strerror}",
+            hint="check [state] path in nhiscan.toml, its permissions and the free space",
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
+            raise LockError(
+                f"{holder} is scanning into {state}", hint="wait for it to end; published scans can be read meanwhile"
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Build:
+    """A scan under construction; `publish` makes it the current one, leaving without that removes it."""
+
+    def __init__(self, state: Path, scan_id: str) -> None:
+        self.state = state
+        self.scan_id = scan_id
+        self._folder = state / "scans" / f".build-{scan_id}"
+        self.con: duckdb.DuckDBPyConnection
+
+    def __enter__(self) -> Build:
+        self._remove_crashed()
+        with _disk_errors(self.state):
+            self._folder.mkdir(mode=0o700)
+            self.con = duckdb.connect(
+                config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(self._folder / "spill")}
+            )
+            self.con.execute("set preserve_insertion_order = false")
+            self.con.execute(f"attach '{_quoted(self._database)}' as scan (storage_version '{STORAGE_VERSION}')")
+            self.con.execute("use scan")
+            create_schema(self.con)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        with contextlib.suppress(duckdb.Error):  # a full disk also fails the close; the folder goes anyway
+            self.con.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if isinstance(error, _DISK_ERRORS):
+            raise _cannot_write(self.state, error) from error
+
+    @property
+    def _database(self) -> Path:
+        return self._folder / "scan.duckdb"
+
+    def attach_previous(self) -> str | None:
+        """Attaches the current scan read-only as `previous` and returns that name; None on the first scan."""
+        scan_id = current(self.state)
+        if scan_id is None:
+            return None
+        path = _cache(self.state, scan_id)
+        self.con.execute(f"attach '{_quoted(path)}' as previous (read_only)")
+        return "previous"
+
+    def publish(self) -> None:
+        """Writes the snapshot, then moves the pointer. Raises StoreError and leaves the old pointer on failure."""
+        with _disk_errors(self.state):
+            snapshot = self._folder / "snapshot"
+            snapshot.mkdir(mode=0o700)
+            if self.con.execute(
+                "select count(*) from duckdb_databases() where database_name = 'previous'"
+            ).fetchone() == (1,):
+                self.con.execute("detach previous")
+            for table in tables():
+                path = snapshot / f"{table}.parquet"
+                self.con.execute(f"copy {table} to '{_quoted(path)}' (format parquet, compression zstd)")
+                _sync(path)
+            self.con.execute("checkpoint scan")
+            self.con.close()
+            _sync(self._database)
+            _sync(snapshot)
+            scans = self.state / "scans"
+            self._database.rename(scans / f"{self.scan_id}.duckdb")
+            snapshot.rename(scans / self.scan_id)
+            _sync(scans)
+            write_text(self.state / "CURRENT", f"{self.scan_id}\n")
+
+    def _remove_crashed(self) -> None:
+        """Clears what dead processes left; only called with the lock held."""
+        scans = self.state / "scans"
+        for folder in sorted(scans.glob(".build-*")):
+            scan_id = folder.name.removeprefix(".build-")
+            log_run(self.state, {"scan_id": scan_id, "event": "crashed"})
+            shutil.rmtree(folder, ignore_errors=True)
+        for cache in scans.glob("*.duckdb"):  # moved there before its snapshot, by a process that died between
+            if not (scans / cache.stem).is_dir():
+                cache.unlink(missing_ok=True)
+
+
+def log_run(state: Path, entry: dict[str, Any]) -> None:
+    """Appends one line to runs.jsonl."""
+    with (state / "runs.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry, default=str) + "\n")
+
+
+def current(state: Path) -> str | None:
+    """The id of the current scan; None when nothing was published.
+
+    Raises: StoreError when the pointer names no scan.
+    """
+    try:
+        scan_id = (state / "CURRENT").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"cannot read {state / 'CURRENT'}: {error}", hint="check its permissions") from error
+    if scan_id not in published(state):
+        raise StoreError(
+            f"{state / 'CURRENT'} names scan {scan_id!r}, which is not there",
+            hint="write one of these ids into it: "
+            + (", ".join(published(state)) or "none is left; delete it and scan"),
+        )
+    return scan_id
+
+
+def published(state: Path) -> list[str]:
+    """Ids of all published scans, oldest first."""
+    scans = state / "scans"
+    if not scans.is_dir():
+        return []
+    return sorted(path.name for path in scans.iterdir() if _SCAN_ID.fullmatch(path.name) and path.is_dir())
+
+
+def database(state: Path, scan_id: str | None = None) -> Path:
+    """The database file of a published scan, the current one by default; rebuilt from the snapshot if need be.
+
+    Raises: StoreError when there is no such scan.
+    """
+    if scan_id is None:
+        scan_id = current(state)
+        if scan_id is None:
+            raise StoreError(f"{state} holds no published scan", hint="run `nhiscan scan` first")
+    elif scan_id not in published(state):
+        raise StoreError(
+            f"{state} holds no scan {scan_id!r}", hint="published: " + (", ".join(published(state)) or "none")
+        )
+    return _cache(state, scan_id)
+
+
+def open_published(state: Path, scan_id: str | None = None) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to a published scan, the current one by default."""
+    return duckdb.connect(str(database(state, scan_id)), read_only=True)
+
+
+def _cache(state: Path, scan_id: str) -> Path:
+    path = state / "scans" / f"{scan_id}.duckdb"
+    try:
+        duckdb.connect(str(path), read_only=True).close()
+    except duckdb.Error:
+        _rebuild(state, scan_id, path)
+    return path
+
+
+def _rebuild(state: Path, scan_id: str, path: Path) -> None:
+    """Makes the cache again from the snapshot: it was deleted, damaged, or written by a newer DuckDB."""
+    snapshot = state / "scans" / scan_id
+    draft = path.with_name(f".rebuild-{os.getpid()}-{path.name}")
+    try:
+        with _disk_errors(state), duckdb.connect() as con:
+            con.execute(f"attach '{_quoted(draft)}' as scan (storage_version '{STORAGE_VERSION}')")
+            con.execute("use scan")
+            create_schema(con)
+            for table in tables():
+                rows = snapshot / f"{table}.parquet"
+                if rows.is_file():
+                    con.execute(f"insert into {table} by name select * from read_parquet('{_quoted(rows)}')")
+            con.execute("use memory")
+            con.execute("detach scan")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a file in one step, mode 0600; a crash leaves the old one or the new one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror}", hint="check the path, its permissions and the free space"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _disk_errors(state: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, *_DISK_ERRORS) as error:
+        raise _cannot_write(state, error) from error
+
+
+def _cannot_write(state: Path, error: BaseException) -> StoreError:
+    return StoreError(
+        f"cannot write the scan into {state}: {error}",
+        hint="check permissions and free space; the last published scan is untouched",
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
