@@ -54,7 +54,7 @@ def _check_keys(data: Mapping[str, Any], known: Iterable[str], *, where: str) ->
     names = set(known)
     for key in data:
         if key not in names:
-            raise ConfigError(f"unknown key {where}{key}", hint=nearest(key, names))
+            raise ConfigError(f"{where}{key}: unknown key", hint=nearest(key, names))
 
 
 def read(path: Path) -> Config:
@@ -75,7 +75,7 @@ def parse(data: Mapping[str, Any], *, file: Path) -> Config:
     if "company" not in data:
         raise ConfigError(f"{file}: [company] is missing", hint='add [company] with name = "..."')
     company = build(Company, data["company"], where=f"{where}company.", base=file.parent, environ={})
-    state = build(State, data.get("state", {}), where=f"{where}state.", base=file.parent, environ={})
+    state = build(State, data.get("state", {}), where=f"{where}state.", base=Path(), environ={})
     collectors: list[tuple[str, Mapping[str, Any]]] = []
     for name, settings in _table(data.get("collectors", {}), f"{where}collectors").items():
         entries = settings if isinstance(settings, list) else [settings]
