@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nhiscan.errors import ConfigError
+from nhiscan.secret import RedactingFilter, Secret, is_reference, resolve_reference
+
+VALUE = "correct-horse-battery"
+
+
+def resolve(reference: str, *, environ: dict[str, str] | None = None, base: Path = Path()) -> Secret:
+    return resolve_reference(reference, key="collectors.aws.external_id", environ=environ or {}, base=base)
+
+
+@pytest.fixture
+def filtered() -> RedactingFilter:
+    return RedactingFilter()
+
+
+@pytest.fixture
+def logged(filtered: RedactingFilter) -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(filtered)
+    logger = logging.Logger("test", logging.DEBUG)
+    logger.addHandler(handler)
+    yield logger, stream
+    handler.close()
+
+
+@pytest.mark.parametrize("text_of", [repr, str, "{}".format, "%s".__mod__, lambda s: repr({"key": s}), lambda s: f"{s}"])
+def test_no_text_form_of_a_secret_shows_its_value(text_of: object) -> None:
+    assert callable(text_of)
+    assert VALUE not in text_of(Secret(VALUE))
+    assert "***" in text_of(Secret(VALUE))
+
+
+def test_reveal_gives_the_value() -> None:
+    assert Secret(VALUE).reveal() == VALUE
+
+
+def test_secrets_compare_by_value_and_never_equal_a_text() -> None:
+    assert Secret(VALUE) == Secret(VALUE)
+    assert len({Secret(VALUE), Secret(VALUE)}) == 1
+    assert Secret(VALUE) != Secret("other")
+    assert Secret(VALUE) != VALUE
+
+
+def test_an_environment_variable_is_read(tmp_path: Path) -> None:
+    assert resolve("env:KEY", environ={"KEY": VALUE}, base=tmp_path).reveal() == VALUE
+
+
+def test_a_relative_file_starts_at_the_folder_of_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{VALUE}\n")
+    assert resolve("file:key", base=tmp_path).reveal() == VALUE
+
+
+def test_an_absolute_file_is_read_from_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(VALUE)
+    assert resolve(f"file:{tmp_path / 'key'}", base=Path("elsewhere")).reveal() == VALUE
+
+
+def test_only_the_end_of_the_last_line_is_cut_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(" a b \r\n")
+    assert resolve("file:key", base=tmp_path).reveal() == " a b "
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("env:MISSING", "environment variable MISSING is not set"),
+        ("env:EMPTY", "env:EMPTY is empty"),
+        ("file:missing", "cannot read"),
+        ("file:empty", "file:empty is empty"),
+        ("file:binary", "cannot read"),
+        ("file:.", "cannot read"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_names_the_key_and_the_reference(
+    tmp_path: Path, reference: str, said: str
+) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError) as caught:
+        resolve(reference, environ={"EMPTY": ""}, base=tmp_path)
+    assert "collectors.aws.external_id" in caught.value.message
+    assert said in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("value", [VALUE, "vault:secret/data/key", "ENV:KEY", ""])
+def test_a_value_in_the_settings_is_refused_without_repeating_it(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve(value)
+    assert "must be a reference" in caught.value.message
+    assert not value or value not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize(("text", "is_one"), [("env:A", True), ("file:a/b", True), ("environment", False), ("", False)])
+def test_a_reference_is_told_from_a_value(text: str, is_one: bool) -> None:
+    assert is_reference(text) is is_one
+
+
+def test_a_secret_in_a_message_is_redacted(
+    filtered: RedactingFilter, logged: tuple[logging.Logger, io.StringIO]
+) -> None:
+    filtered.add(Secret(VALUE))
+    logger, stream = logged
+    logger.info("signing in with " + VALUE)
+    assert stream.getvalue() == "signing in with ***\n"
+
+
+def test_a_secret_in_an_argument_is_redacted(
+    filtered: RedactingFilter, logged: tuple[logging.Logger, io.StringIO]
+) -> None:
+    filtered.add(Secret(VALUE))
+    logger, stream = logged
+    logger.info("answer %s to %d", {"token": VALUE}, 7)
+    assert stream.getvalue() == "answer {'token': '***'} to 7\n"
+
+
+def test_a_secret_in_a_traceback_is_redacted(
+    filtered: RedactingFilter, logged: tuple[logging.Logger, io.StringIO]
+) -> None:
+    filtered.add(Secret(VALUE))
+    logger, stream = logged
+    try:
+        raise ValueError(f"bad token {VALUE}") from KeyError(VALUE)
+    except ValueError:
+        logger.exception("it broke")
+    assert VALUE not in stream.getvalue()
+    assert "ValueError: bad token ***" in stream.getvalue()
+
+
+def test_the_longer_of_two_overlapping_secrets_is_redacted_whole(filtered: RedactingFilter) -> None:
+    filtered.add(Secret("abcd"))
+    filtered.add(Secret("abcdefgh"))
+    assert filtered.redact("abcdefgh abcd") == "*** ***"
+
+
+def test_a_very_short_value_does_not_blank_out_ordinary_words(filtered: RedactingFilter) -> None:
+    filtered.add(Secret("at"))
+    assert filtered.redact("what a state") == "what a state"
+
+
+def test_a_record_without_secrets_keeps_its_text(logged: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = logged
+    logger.info("%d identities, 100%% done", 3)
+    assert stream.getvalue() == "3 identities, 100% done\n"
