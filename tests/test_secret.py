@@ -33,7 +33,9 @@ def logged(filtered: RedactingFilter) -> Iterator[tuple[logging.Logger, io.Strin
     handler.close()
 
 
-@pytest.mark.parametrize("text_of", [repr, str, "{}".format, "%s".__mod__, lambda s: repr({"key": s}), lambda s: f"{s}"])
+@pytest.mark.parametrize(
+    "text_of", [repr, str, "{}".format, "%s".__mod__, lambda s: repr({"key": s}), lambda s: f"{s}"]
+)
 def test_no_text_form_of_a_secret_shows_its_value(text_of: object) -> None:
     assert callable(text_of)
     assert VALUE not in text_of(Secret(VALUE))
