@@ -424,7 +424,7 @@ create table identity_partners ( -- which partner stands behind an identity, wit
     identity_key bigint, -- the identity
     partner_id varchar, -- the partner
     role varchar, -- operator (holds it), beneficiary (served by it) or vendor
-    source varchar, -- identity_map, alias, tag, mail_domain or likeness
+    source varchar, -- identity_map, alias, tag, people (a person of the partner), mail_domain or likeness
     evidence varchar, -- what was seen where, in words
     confidence double, -- 0 to 1, by source
     verdict varchar, -- asserted, lost (weaker than another), conflict (equally strong claims) or suggested (likeness only)
