@@ -1,0 +1,54 @@
+-- Names and tag values that contain a partner's name as whole words, written together or apart.
+-- Only places where a partner's name begins are looked at further: a million names are never joined with all partners.
+
+create or replace temp macro words_of(text) as regexp_extract_all(
+    strip_accents(lower(replace(regexp_replace(text, '([\p{Ll}\d])(\p{Lu})', '\1 \2', 'g'), 'ß', 'ss'))),
+    '\p{L}+|\d+'
+);
+
+create or replace temp table like_names as
+with starts as (
+    select identity_key, words, generate_subscripts(words, 1) as position, unnest(words) as word
+    from (
+        select identity_key, words_of(name) as words
+        from identities
+        where kind <> 'group'
+            and not coalesce(is_provider_owned, false)
+    )
+),
+runs as (
+    select identity_key, array_to_string(words[position:position + unnest([0, 1, 2, 3, 4])], '') as run
+    from starts
+    where word in (select prefix from likeness_keys)
+)
+select distinct r.identity_key, k.partner_id, k.name, k.register_row
+from runs r
+join likeness_keys k on k.key = r.run;
+
+create or replace temp table like_values as
+with starts as (
+    select value, words, generate_subscripts(words, 1) as position, unnest(words) as word
+    from (
+        select value, words_of(value) as words
+        from (select distinct value from tags)
+    )
+),
+runs as (
+    select value, array_to_string(words[position:position + unnest([0, 1, 2, 3, 4])], '') as run
+    from starts
+    where word in (select prefix from likeness_keys)
+)
+select distinct r.value, k.partner_id, k.name, k.register_row
+from runs r
+join likeness_keys k on k.key = r.run;
+
+insert into claims
+select n.identity_key, n.partner_id, 'likeness', 0, 'likeness', null, 'its name contains "' || n.name || '"', 0.3, n.register_row
+from like_names n
+union
+select t.identity_key, v.partner_id, 'likeness', 0, 'likeness', null, 'its tag ' || t.name || ' contains "' || v.name || '"', 0.3, v.register_row
+from tags t
+join like_values v on v.value = t.value
+join identities i using (identity_key)
+where i.kind <> 'group'
+    and not coalesce(i.is_provider_owned, false)

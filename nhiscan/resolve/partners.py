@@ -1,0 +1,203 @@
+"""Attribution: which partner stands behind an identity, by which evidence, and who lost.
+
+Evidence in falling strength: a person's decision (identity_map), an alias valid at as_of, a tag that names
+the partner, a person of the partner, a mail domain of the partner, likeness of names. Each becomes a claim
+about one fact; partners.sql weighs the claims. Likeness only ever suggests.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from importlib import resources
+from typing import Any, Final
+
+import duckdb
+
+from nhiscan.resolve import decisions, names
+
+_PARTNER_TAGS: Final = frozenset(
+    {
+        "company",
+        "companyname",
+        "externalcompany",
+        "externalparty",
+        "externalpartner",
+        "ownercompany",
+        "owningcompany",
+        "partner",
+        "partnerid",
+        "partnername",
+        "supplier",
+        "supplierid",
+        "suppliername",
+        "thirdparty",
+        "vendor",
+        "vendorid",
+        "vendorname",
+    }
+)
+_ADDRESS_TAGS: Final = frozenset({"contact", "contactemail", "email", "mail", "owner", "owneremail", "ownermail"})
+
+# A company called by one of these words would be suggested for half of every estate.
+_ORDINARY_WORDS: Final = frozenset(
+    "access account admin agent alert analytics application archive audit automation backend backup batch build"
+    " bucket business client cloud cluster connect connector console container customer data database default demo"
+    " deploy deployment develop development digital engine event events export external file files frontend function"
+    " gateway global group handler host import infra infrastructure integration internal invoice jenkins job lambda"
+    " legacy lifecycle link logging login logs mail main manager master metrics migration mobile monitor monitoring"
+    " network node notification office online operations orders partner partners payment pipeline platform policy"
+    " portal process prod production project proxy public queue read readonly release remote report reporting"
+    " reports role runner sales scan scanner scheduler script search secure security server service services shared"
+    " solution solutions staging standard storage stream support sync system systems task team technology temp"
+    " terraform test testing ticket token tools transfer update upload user users vault vendor web webhook worker"
+    " workflow write".split()
+)
+_SHORTEST_LIKENESS: Final = 4
+_TEXTUAL_ALIASES: Final = frozenset({"publisher"})  # names, whose legal suffix may be left out
+
+
+def run(con: duckdb.DuckDBPyConnection) -> None:
+    """Fills identity_partners; groups are left out, their members hold the access."""
+    decisions.match(con)
+    con.execute(_sql("shared_domains.sql"))
+    partners = con.execute(
+        "select distinct partner_id, name, legal_name, register_row from partners order by all"
+    ).fetchall()
+    aliases = con.execute(
+        """
+        select a.partner_id, a.kind, a.value, a.our_tenant, a.exclusive is not false, a.register_row
+        from aliases a
+        cross join scans s
+        where a.value <> ''
+            and a.partner_id in (select partner_id from partners)
+            and (a.valid_from is null or a.valid_from <= s.as_of::date)
+            and (a.valid_to is null or a.valid_to >= s.as_of::date)
+        order by all
+        """
+    ).fetchall()
+    # One row that calls a value shared is enough: nobody is named by it.
+    shared = {(kind, key) for _, kind, value, _, exclusive, _ in aliases if not exclusive for key in _keys(kind, value)}
+    aliases = [alias for alias in aliases if all((alias[1], key) not in shared for key in _keys(alias[1], alias[2]))]
+    _fill(
+        con,
+        "alias_keys",
+        ("kind", "key", "partner_id", "our_tenant", "register_row"),
+        (
+            (kind, key, partner_id, our_tenant, row)
+            for partner_id, kind, value, our_tenant, _, row in aliases
+            for key in _keys(kind, value)
+        ),
+    )
+    _match_tags(con, partners, aliases)
+    _fill(con, "address_tags", ("name",), ((name,) for name in _tag_names(con, _ADDRESS_TAGS)))
+    _fill(con, "likeness_keys", ("key", "prefix", "partner_id", "name", "register_row"), _likeness(partners))
+    for name in ("partner_claims.sql", "partner_likeness.sql", "partners.sql"):
+        con.execute(_sql(name))
+
+
+def _sql(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _fill(
+    con: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    """A temporary table of texts, made in one statement."""
+    values = list(zip(*rows, strict=True)) or [() for _ in columns]
+    selected = ", ".join(f"unnest(${column}::varchar[]) as {column}" for column in columns)
+    con.execute(
+        f"create or replace temp table {table} as select distinct {selected}",
+        dict(zip(columns, map(list, values), strict=True)),
+    )
+
+
+def _keys(kind: str, value: str) -> set[str]:
+    """How an alias appears in our systems; spreadsheets eat leading zeros, people paste whole addresses."""
+    text = value.strip()
+    folded = text.casefold()
+    if kind == "aws_account":
+        digits = "".join(char for char in text if char.isdecimal())
+        return {digits.zfill(12)} if digits else set()
+    if kind == "mail_domain":
+        domain = folded.rpartition("@")[2].removeprefix("www.").rstrip(".")
+        return {domain, _ascii(domain)}
+    if kind == "mail":
+        return {folded.removeprefix("mailto:")}
+    if kind == "github_org":
+        return {folded.rstrip("/").rpartition("/")[2].removeprefix("@")}
+    if kind == "vault_path":
+        return {text.strip("/")}
+    if kind == "entra_tenant":
+        return {folded}
+    return {text}
+
+
+def _ascii(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError:  # not a name that DNS could hold: it stays as written and matches only itself
+        return domain
+
+
+def _tag_names(con: duckdb.DuckDBPyConnection, labels: frozenset[str]) -> list[str]:
+    found = con.execute("select distinct name from tags order by name").fetchall()
+    return [name for (name,) in found if names.label(name) in labels]
+
+
+def _match_tags(con: duckdb.DuckDBPyConnection, partners: list[Any], aliases: list[Any]) -> None:
+    """Fills tag_names and tag_values: what each distinct value of a partner tag says.
+
+    A value equal to a partner's whole name or id counts before one that is equal only without the legal
+    suffix: "Nordwind GmbH" is not "Nordwind Inc" as long as somebody writes the difference.
+    """
+    whole: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
+    bare: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
+    for partner_id, name, legal_name, row in partners:
+        for text, what in ((partner_id, "id"), (name, "name"), (legal_name, "legal name")):
+            _index(text, (partner_id, what, None, row), whole, None if what == "id" else bare)
+    for partner_id, kind, value, our_tenant, _, row in aliases:
+        entry = (partner_id, f"{kind} alias", our_tenant, row)
+        _index(value, entry, whole, bare if kind in _TEXTUAL_ALIASES else None)
+    tag_names = _tag_names(con, _PARTNER_TAGS)
+    _fill(con, "partner_tags", ("name",), ((name,) for name in tag_names))
+    values = con.execute(
+        "select distinct value from tags where name in (select name from partner_tags) order by value"
+    ).fetchall()
+    _fill(
+        con,
+        "tag_values",
+        ("value", "partner_id", "what", "our_tenant", "register_row"),
+        ((value, *entry) for (value,) in values for entry in sorted(_named(value, whole, bare), key=str)),
+    )
+
+
+def _index(
+    text: str | None,
+    entry: tuple[Any, ...],
+    whole: dict[str, set[tuple[Any, ...]]],
+    bare: dict[str, set[tuple[Any, ...]]] | None,
+) -> None:
+    keys = names.keys(text or "")
+    for key in keys.full:
+        whole[key].add(entry)
+    for key in keys.bare if bare is not None else ():
+        bare[key].add(entry)
+
+
+def _named(
+    value: str, whole: dict[str, set[tuple[Any, ...]]], bare: dict[str, set[tuple[Any, ...]]]
+) -> set[tuple[Any, ...]]:
+    keys = names.keys(value)
+    exact = {entry for key in keys.full for entry in whole.get(key, ())}
+    return exact or {entry for key in keys.bare for entry in bare.get(key, ())}
+
+
+def _likeness(partners: list[Any]) -> Iterable[tuple[str, str, str, str, str | None]]:
+    """Every beginning of a key of four or more characters, so that the first word of a longer name is found too."""
+    for partner_id, name, legal_name, row in partners:
+        for text in (name, legal_name):
+            for key in names.keys(text or "").bare:
+                if len(key) >= _SHORTEST_LIKENESS and key not in _ORDINARY_WORDS:
+                    for end in range(1, len(key) + 1):
+                        yield key, key[:end], partner_id, text, row
