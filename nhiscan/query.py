@@ -10,11 +10,14 @@ import json
 import resource
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from nhiscan.config import nearest
 from nhiscan.errors import QueryError
 
 _MEMORY_BYTES: Final = 2 * 1024**3
@@ -42,6 +45,43 @@ class Answer:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     is_cut: bool
+
+
+@dataclass(frozen=True)
+class Named:
+    """A query of the shipped pack: `<name>.sql` with `<name>.toml` (title, and a default for each parameter)."""
+
+    name: str
+    title: str
+    sql: str
+    params: Mapping[str, str]
+
+
+def named() -> list[Named]:
+    """The shipped queries, by name."""
+    folder = resources.files("nhiscan.reports").joinpath("queries")
+    found = []
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".sql"):
+            about = tomllib.loads(folder.joinpath(f"{file.name[:-4]}.toml").read_text(encoding="utf-8"))
+            found.append(
+                Named(file.name[:-4], about["title"], file.read_text(encoding="utf-8"), about.get("params", {}))
+            )
+    return found
+
+
+def find(name: str, given: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The SQL of a named query and its parameters, the given ones before the defaults.
+
+    Raises: QueryError naming the nearest query or parameter.
+    """
+    pack = {query.name: query for query in named()}
+    if name not in pack:
+        raise QueryError(f"no named query {name!r}", hint=nearest(name, pack))
+    for key in given:
+        if key not in pack[name].params:
+            raise QueryError(f"query {name!r} has no parameter {key!r}", hint=nearest(key, pack[name].params))
+    return pack[name].sql, {**pack[name].params, **given}
 
 
 def run(database: Path, sql: str, params: Mapping[str, str], *, max_rows: int) -> Answer:

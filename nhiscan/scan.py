@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,8 +32,8 @@ class Published:
     database: Path
 
 
-def collectors(settings: config.Config, *, only: Sequence[str], environ: Mapping[str, str]) -> list[collect.Collector]:
-    """The configured collectors, each made from its settings.
+def collectors(settings: config.Config, *, environ: Mapping[str, str], strict: bool) -> list[collect.Collector]:
+    """The configured collectors, each made from its settings; `strict` is handed to those that know the word.
 
     Raises: ConfigError naming the file and key.
     """
@@ -40,21 +41,14 @@ def collectors(settings: config.Config, *, only: Sequence[str], environ: Mapping
         raise ConfigError(
             f"{settings.file} configures no collector", hint="add [collectors.register] or [collectors.aws]"
         )
-    configured = {name for name, _ in settings.collectors}
-    for name in only:
-        if name not in configured:
-            raise ConfigError(f"--only names {name!r}", hint=config.nearest(name, configured))
-    return [
-        config.build(
-            collect.load(name),
-            entry,
-            where=f"{settings.file}: collectors.{name}.",
-            base=settings.file.parent,
-            environ=environ,
-        )
-        for name, entry in settings.collectors
-        if not only or name in only
-    ]
+    made: list[collect.Collector] = []
+    for name, entry in settings.collectors:
+        kind = collect.load(name)
+        knows_strict = any(field.name == "strict" for field in dataclasses.fields(kind))
+        given = {**entry, "strict": True} if strict and knows_strict else entry
+        where = f"{settings.file}: collectors.{name}."
+        made.append(config.build(kind, given, where=where, base=settings.file.parent, environ=environ))
+    return made
 
 
 def run(

@@ -1,0 +1,811 @@
+"""The command line: the only module that prints, exits, and reads the clock or the environment.
+
+Heavy libraries are imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from nhiscan import __version__
+from nhiscan.errors import ConfigError, NhiscanError
+from nhiscan.model import SEVERITIES
+from nhiscan.printable import plain
+from nhiscan.secret import RedactingFilter, Secret
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from nhiscan.config import Config
+    from nhiscan.show import Section
+
+EXIT_GATE: Final = 1
+EXIT_INCOMPLETE: Final = 3
+EXIT_INTERNAL: Final = 5
+EXIT_INTERRUPTED: Final = 130
+_CELL: Final = 60  # characters of a value in a terminal table
+_WIDE: Final = 6  # a single row with more columns is printed as a list
+
+log = logging.getLogger("nhiscan")
+_redacting = RedactingFilter()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class _Moment(click.ParamType):
+    """An ISO time; without a zone it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not an ISO time such as 2026-01-31T02:00:00Z", param, ctx)
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+_config_option = click.option(
+    "-c",
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    default=Path("nhiscan.toml"),
+    envvar="NHISCAN_CONFIG",
+    show_default=True,
+    help="Settings file.",
+)
+_scan_option = click.option("--scan", "scan_id", help="Id of a published scan; the current one by default.")
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options of a command that reads a published scan."""
+    return _config_option(_scan_option(_json_option(command)))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nhiscan")
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr, tracebacks included.")
+def cli(verbose: bool) -> None:
+    """Find the non-human identities that partners hold, and say which should not exist any more."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(_redacting)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
+def init(folder: Path) -> None:
+    """Write a first nhiscan.toml and an empty register into FOLDER.
+
+    Example: nhiscan init
+    """
+    from importlib import resources
+
+    from nhiscan import store
+
+    target = folder / "nhiscan.toml"
+    if target.exists():
+        raise ConfigError(f"{target} exists", hint="delete it first, or choose another folder")
+    try:
+        (folder / "register").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make {folder / 'register'}: {error.strerror}", hint="choose another folder"
+        ) from error
+    partners = folder / "register" / "partners.csv"
+    if not partners.exists():
+        store.write_text(partners, "partner_id,name,business_owner,risk_tier\n")
+    store.write_text(target, resources.files("nhiscan").joinpath("first.toml").read_text(encoding="utf-8"))
+    click.echo(f"wrote {target} and {partners}")
+    click.echo("next: fill in [company] and the register, then run `nhiscan scan --report report.html`", err=True)
+
+
+@cli.command()
+@_config_option
+@click.option("--as-of", type=_Moment(), help="Moment that every rule takes as now; the start of the scan by default.")
+@click.option("--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML report.")
+@click.option("--strict", is_flag=True, help="Stop at any register row that is not accepted.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 1 when an open case is this severe or worse.")
+@click.option("--fail-on-new", is_flag=True, help="Let --fail-on look at new cases only.")
+@_json_option
+def scan(
+    config_file: Path,
+    as_of: datetime | None,
+    report_file: Path | None,
+    strict: bool,
+    fail_on: str | None,
+    fail_on_new: bool,
+    as_json: bool,
+) -> None:
+    """Collect, evaluate and publish one scan.
+
+    Exit codes: 0 done, 1 gate hit, 2 usage or configuration, 3 scan incomplete, 4 another scan is running,
+    5 internal error, 130 interrupted.
+
+    Example: nhiscan scan --report report.html --fail-on critical
+    """
+    if fail_on_new and fail_on is None:
+        raise click.UsageError("--fail-on-new needs --fail-on")
+    from nhiscan import check, collect, config, report, store
+    from nhiscan import scan as line
+
+    settings = config.read(config_file)
+    os.umask(0o077)  # whatever is written, spilled or logged from here on is for the owner only
+    collectors = line.collectors(settings, environ=os.environ, strict=strict)
+    for collector in collectors:
+        _remember_secrets(collector)
+    rules = check.load()
+    check.check_overrides(rules, settings.rules)
+    with _progress() as (on_stage, on_progress):
+        ctx = collect.Context(as_of=as_of or _now(), clock=None if as_of else _now, on_progress=on_progress)
+        published = line.run(settings, collectors, rules, ctx=ctx, clock=_now, on_stage=on_stage)
+    with store.open_published(settings.state, published.scan_id) as con:
+        if report_file is not None:
+            report.write(report_file, report.render(con, generated_at=_now()))
+        summary = report.summary(con)
+        gate = _gate(con, fail_on, only_new=fail_on_new)
+    code = EXIT_INCOMPLETE if not published.is_complete else EXIT_GATE if gate else 0
+    if as_json:
+        _print_json({**summary, "exit_code": code})
+    else:
+        _print_scan(summary, report_file)
+    if gate:
+        click.echo(f"gate: {gate} open {'new ' if fail_on_new else ''}cases are {fail_on} or worse", err=True)
+    if not published.is_complete:
+        click.echo("the scan is incomplete; the report says what is missing", err=True)
+    sys.exit(code)
+
+
+def _gate(con: duckdb.DuckDBPyConnection, fail_on: str | None, *, only_new: bool) -> int:
+    """How many open cases are at least as severe as `fail_on`."""
+    if fail_on is None:
+        return 0
+    severe = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    marks = ", ".join("?" for _ in severe)
+    rows = con.execute(
+        f"select count(*) from cases where status in ('open', 'reopened') and severity in ({marks})"
+        + (" and is_new" if only_new else ""),
+        list(severe),
+    ).fetchall()
+    return int(rows[0][0])
+
+
+def _remember_secrets(collector: Any) -> None:
+    for field in dataclasses.fields(collector):
+        value = getattr(collector, field.name)
+        if isinstance(value, Secret):
+            _redacting.add(value)
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[str, int], None]]]:
+    """Two callbacks that draw progress on stderr when it is a terminal, and nothing otherwise."""
+    from tqdm import tqdm
+
+    bars: dict[str, Any] = {}
+
+    def close() -> None:
+        for bar in bars.values():
+            bar.close()
+        bars.clear()
+
+    def on_stage(name: str) -> None:
+        close()
+        bars[""] = tqdm(desc=name, bar_format="{desc}: {elapsed}", disable=None, leave=False)
+
+    def on_progress(label: str, n: int) -> None:
+        shown = plain(label)
+        if shown not in bars:
+            bars[shown] = tqdm(desc=f"  {shown}", unit="", disable=None, leave=False)
+        bars[shown].update(n)
+
+    try:
+        yield on_stage, on_progress
+    finally:
+        close()
+
+
+def _print_scan(summary: Mapping[str, Any], report_file: Path | None) -> None:
+    counts = summary["cases_by_severity"]
+    click.echo(
+        f"scan {summary['scan_id']}: {'complete' if summary['is_complete'] else 'INCOMPLETE'}, "
+        + (", ".join(f"{counts[s]} {s}" for s in SEVERITIES if counts.get(s)) or "no")
+        + " cases"
+    )
+    if report_file is not None:
+        click.echo(f"report: {report_file}")
+
+
+@cli.command()
+@_config_option
+@_scan_option
+@click.option("--partner", help="Only what concerns this partner (id or name); nothing of others.")
+@click.option("--owner", help="Only what this owner answers for (mail address); nothing of others.")
+@click.option("-f", "--format", "fmt", type=click.Choice(["html", "json"]), default="html", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; stdout by default.")
+def report(
+    config_file: Path, scan_id: str | None, partner: str | None, owner: str | None, fmt: str, output: Path | None
+) -> None:
+    """Write the report of a published scan.
+
+    Example: nhiscan report --partner P-014 -o borealis.html
+    """
+    if partner is not None and owner is not None:
+        raise click.UsageError("--partner and --owner exclude each other")
+    if fmt == "json" and (partner is not None or owner is not None):
+        raise click.UsageError("-f json is the whole scan; take --partner and --owner with html")
+    from nhiscan import report as painter
+
+    with _published(config_file, scan_id) as con:
+        if fmt == "html":
+            text = painter.render(con, partner=partner, owner=owner, generated_at=_now())
+        else:
+            text = json.dumps(painter.summary(con), indent=2, default=_json_value) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        painter.write(output, text)
+        click.echo(f"report: {output}", err=True)
+
+
+@cli.command()
+@_reading
+@click.option("--severity", type=click.Choice(SEVERITIES), help="This severe or worse.")
+@click.option("--partner", help="Partner id.")
+@click.option("--owner", help="Owner's mail address.")
+@click.option("--new", "only_new", is_flag=True, help="Not in the scan before.")
+def cases(
+    config_file: Path,
+    scan_id: str | None,
+    as_json: bool,
+    severity: str | None,
+    partner: str | None,
+    owner: str | None,
+    only_new: bool,
+) -> None:
+    """List cases, worst first: all findings on one identity, partner or tenant.
+
+    Example: nhiscan cases --severity high
+    """
+    where = _Where()
+    where.severity(severity)
+    where.equal("partner_id", partner)
+    where.equal("owner_mail", owner)
+    if only_new:
+        where.add("is_new")
+    shown = "severity, score_low, status, subject_name, partner_id, owner_mail, findings, message, case_id"
+    _list(
+        config_file,
+        scan_id,
+        f"select {'*' if as_json else shown} from cases {where} order by score_low desc, score desc, case_id",
+        where.values,
+        as_json=as_json,
+    )
+
+
+@cli.command()
+@_reading
+@click.option("--rule", help="Rule id.")
+@click.option("--outcome", type=click.Choice(["fail", "unknown"]), help="Fails only, or unknowns only.")
+@click.option("--severity", type=click.Choice(SEVERITIES), help="This severe or worse.")
+@click.option("--partner", help="Partner id.")
+def findings(
+    config_file: Path,
+    scan_id: str | None,
+    as_json: bool,
+    rule: str | None,
+    outcome: str | None,
+    severity: str | None,
+    partner: str | None,
+) -> None:
+    """List findings: what a rule says of one subject, unknowns included.
+
+    Example: nhiscan findings --outcome unknown
+    """
+    where = _Where()
+    where.equal("rule_id", rule)
+    where.equal("outcome", outcome)
+    where.severity(severity)
+    where.equal("partner_id", partner)
+    shown = "outcome, severity, score_low, status, rule_id, subject_name, message, uncovered, finding_id"
+    _list(
+        config_file,
+        scan_id,
+        f"select {'*' if as_json else shown} from findings {where} order by outcome, score_low desc, finding_id",
+        where.values,
+        as_json=as_json,
+    )
+
+
+@cli.command()
+@_reading
+@click.option("--partner", help="Partner id.")
+@click.option("--owner", help="Owner's mail address.")
+@click.option("--tenant", help="Tenant id, such as aws:111111111111.")
+@click.option("--partner-related", is_flag=True, help="Only what a partner holds, disputes or may enter.")
+def identities(
+    config_file: Path,
+    scan_id: str | None,
+    as_json: bool,
+    partner: str | None,
+    owner: str | None,
+    tenant: str | None,
+    partner_related: bool,
+) -> None:
+    """List identities with partner, owner, level and last use.
+
+    Example: nhiscan identities --partner-related
+    """
+    where = _Where()
+    where.equal("partner_id", partner)
+    where.equal("owner_mail", owner)
+    where.equal("tenant_id", tenant)
+    if partner_related:
+        where.add("is_partner_related")
+    shown = "identity_id, kind, partner_name, partner_role, owner_mail, level, last_used_at, contract_is_ended"
+    _list(
+        config_file,
+        scan_id,
+        f"select {'*' if as_json else shown} from identity_facts {where} order by identity_id",
+        where.values,
+        as_json=as_json,
+    )
+
+
+@cli.command()
+@_reading
+def partners(config_file: Path, scan_id: str | None, as_json: bool) -> None:
+    """List partners with what they hold and the state of their contracts.
+
+    Example: nhiscan partners
+    """
+    shown = "partner_id, name, risk_tier, identities, live_credentials, level, is_ended, business_owner"
+    _list(
+        config_file,
+        scan_id,
+        f"select {'*' if as_json else shown} from partner_facts order by partner_id",
+        [],
+        as_json=as_json,
+    )
+
+
+@cli.group()
+def partner() -> None:
+    """Look at one partner."""
+
+
+@partner.command("show")
+@_reading
+@click.argument("name")
+def partner_show(config_file: Path, scan_id: str | None, as_json: bool, name: str) -> None:
+    """Show everything one partner holds; NAME is its id or name.
+
+    Example: nhiscan partner show P-014
+    """
+    from nhiscan import show as teller
+
+    with _published(config_file, scan_id) as con:
+        _print_sections(teller.partner(con, name), as_json=as_json)
+
+
+@cli.command()
+@_reading
+@click.argument("id_")
+def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> None:
+    """Show one identity, credential, finding or case with its evidence; ID_ is its id, or the provider's own.
+
+    Example: nhiscan show aws:111111111111:role/borealis-sync
+    """
+    from nhiscan import show as teller
+
+    with _published(config_file, scan_id) as con:
+        _print_sections(teller.anything(con, id_), as_json=as_json)
+
+
+@cli.command()
+@_config_option
+@_scan_option
+@click.argument("sql", required=False)
+@click.option("-n", "--name", help="Run a named query.")
+@click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="Value for $KEY.")
+@click.option("--list", "list_names", is_flag=True, help="List the named queries.")
+@click.option(
+    "-f", "--format", "fmt", type=click.Choice(["table", "csv", "json", "jsonl"]), default="table", show_default=True
+)
+@click.option("--max-rows", type=click.IntRange(min=1), default=10_000, show_default=True)
+def query(
+    config_file: Path,
+    scan_id: str | None,
+    sql: str | None,
+    name: str | None,
+    params: Sequence[str],
+    list_names: bool,
+    fmt: str,
+    max_rows: int,
+) -> None:
+    """Query a published scan in SQL; `-` reads the query from stdin.
+
+    Example: nhiscan query "select partner_name, count(*) from identity_facts group by all order by all"
+    """
+    from nhiscan import config, store
+    from nhiscan import query as analyst
+
+    if list_names:
+        _print_table(("name", "title", "parameters"), [(q.name, q.title, ", ".join(q.params)) for q in analyst.named()])
+        return
+    if (sql is None) == (name is None):
+        raise click.UsageError("give either SQL or --name")
+    values: dict[str, str] = {}
+    for param in params:
+        key, sign, value = param.partition("=")
+        if not sign:
+            raise click.UsageError(f"-p {param}: write KEY=VALUE")
+        values[key] = value
+    if name is not None:
+        sql, values = analyst.find(name, values)
+    elif sql == "-":
+        sql = click.get_text_stream("stdin").read()
+    settings = config.read(config_file)
+    answer = analyst.run(store.database(settings.state, scan_id), sql or "", values, max_rows=max_rows)
+    if fmt == "table":
+        _print_table(answer.columns, answer.rows)
+    elif fmt == "csv":
+        writer = csv.writer(click.get_text_stream("stdout"))
+        writer.writerow(answer.columns)
+        writer.writerows([_csv_cell(value) for value in row] for row in answer.rows)
+    else:
+        rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+        if fmt == "json":
+            _print_json(rows)
+        else:
+            for row in rows:
+                click.echo(json.dumps(row))
+    if answer.is_cut:
+        click.echo(f"cut at {max_rows} rows; raise --max-rows for more", err=True)
+
+
+def _csv_cell(value: Any) -> Any:
+    """Guards a text that a spreadsheet would run as a formula."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
+
+
+@cli.command()
+@click.argument("table", required=False)
+def schema(table: str | None) -> None:
+    """List the tables of a scan, or the columns of TABLE.
+
+    Example: nhiscan schema identity_facts
+    """
+    from nhiscan import store
+
+    lines = list(store.comments(store.schema_sql()))
+    if table is None:
+        _print_table(("table", "holds"), [(name, text) for name, column, text in lines if column is None], cell=120)
+        return
+    columns = [(column, text) for name, column, text in lines if name == table and column is not None]
+    if not columns:
+        raise _unknown("table", table, store.tables())
+    _print_table(("column", "holds"), columns, cell=120)
+
+
+@cli.group()
+def rules() -> None:
+    """Look at the rules and try them."""
+
+
+@rules.command("list")
+@_json_option
+def rules_list(as_json: bool) -> None:
+    """List the rules.
+
+    Example: nhiscan rules list
+    """
+    from nhiscan import check
+
+    rows = [(r.id, r.severity, r.subject, r.title) for r in check.load()]
+    columns = ("rule", "severity", "subject", "title")
+    if as_json:
+        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        _print_table(columns, rows, cell=80)
+
+
+@rules.command("show")
+@click.argument("rule_id")
+def rules_show(rule_id: str) -> None:
+    """Show one rule: what it finds, why it matters, its parameters and its query.
+
+    Example: nhiscan rules show life-key-age-exceeded
+    """
+    from nhiscan import check
+
+    found = {rule.id: rule for rule in check.load()}
+    if rule_id not in found:
+        raise _unknown("rule", rule_id, found)
+    click.echo(check.describe(found[rule_id]))
+
+
+@rules.command("test")
+@click.argument("rule_ids", nargs=-1)
+def rules_test(rule_ids: Sequence[str]) -> None:
+    """Run the cases that stand beside each rule.
+
+    Example: nhiscan rules test life-key-age-exceeded
+    """
+    from nhiscan import check
+
+    found = {rule.id: rule for rule in check.load()}
+    for rule_id in rule_ids:
+        if rule_id not in found:
+            raise _unknown("rule", rule_id, found)
+    failed = 0
+    for rule_id in rule_ids or sorted(found):
+        for problem in check.test_cases(found[rule_id]):
+            failed += 1
+            click.echo(f"{rule_id}: {plain(problem, 500)}")
+    click.echo(f"{len(rule_ids or found)} rules tested, {failed} problems", err=True)
+    sys.exit(EXIT_GATE if failed else 0)
+
+
+@cli.group("collectors")
+def collectors_group() -> None:
+    """Look at the installed collectors."""
+
+
+@collectors_group.command("list")
+def collectors_list() -> None:
+    """List the collectors, third parties' included.
+
+    Example: nhiscan collectors list
+    """
+    from nhiscan import collect
+
+    for name in collect.names():
+        click.echo(name)
+
+
+@collectors_group.command("show")
+@click.argument("name")
+def collectors_show(name: str) -> None:
+    """Show the settings of a collector and the permissions it needs for each dataset.
+
+    Example: nhiscan collectors show aws
+    """
+    from nhiscan import collect
+
+    found = collect.load(name)
+    click.echo((found.__doc__ or name).strip())
+    click.echo("\nsettings:")
+    for field in dataclasses.fields(found):
+        if field.init:
+            default = "required" if field.default is dataclasses.MISSING else f"default {field.default!r}"
+            if field.default_factory is not dataclasses.MISSING:
+                default = "optional"
+            click.echo(f"  {field.name}: {field.type} ({default})")
+    click.echo("\npermissions:")
+    for dataset in sorted(found.datasets):
+        click.echo(f"  {dataset}: {', '.join(found.permissions.get(dataset, ())) or 'none'}")
+
+
+@cli.command()
+@_config_option
+@_scan_option
+@_json_option
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many to list.")
+@click.option("--pattern", help="Decide: identities whose id, native id or name match (* and ?).")
+@click.option("--partner", help="Decide: partner id.")
+@click.option("--role", type=click.Choice(["operator", "beneficiary", "vendor"]), help="Decide: its role.")
+@click.option("--owner", help="Decide: owner's mail address.")
+@click.option("--by", help="Decide: who decides (mail address).")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Decide: last day of the decision.")
+@click.option("--replace", is_flag=True, help="Decide: replace an earlier decision on the same pattern.")
+def attribute(
+    config_file: Path,
+    scan_id: str | None,
+    as_json: bool,
+    limit: int,
+    pattern: str | None,
+    partner: str | None,
+    role: str | None,
+    owner: str | None,
+    by: str | None,
+    until: datetime | None,
+    replace: bool,
+) -> None:
+    """List the weakest attributions, or write down a decision with --pattern.
+
+    Decisions go to identity_map.toml in the register's folder and hold from the next scan on.
+
+    Example: nhiscan attribute --pattern '*:role/borealis-*' --partner P-014 --by dana@acme.example
+    """
+    from nhiscan import attribute as attribution
+    from nhiscan import config
+    from nhiscan.model import IdentityMapping
+
+    if pattern is None:
+        with _published(config_file, scan_id) as con:
+            weak = attribution.weakest(con, limit)
+        if as_json:
+            _print_json([dataclasses.asdict(item) for item in weak])
+        else:
+            for item in weak:
+                click.echo(plain(attribution.describe(item), 2000))
+        return
+    if by is None or (partner is None and owner is None):
+        raise click.UsageError("a decision needs --by and at least one of --partner and --owner")
+    settings = config.read(config_file)
+    decision = IdentityMapping(
+        pattern=pattern,
+        partner_id=partner,
+        role=role,
+        owner=owner,
+        decided_by=by,
+        until=until.date() if until else None,
+    )
+    file = _identity_map(settings)
+    attribution.decide(file, [decision], replace=replace)
+    click.echo(f"wrote {file}; it holds from the next scan on", err=True)
+
+
+def _identity_map(settings: Config) -> Path:
+    """The file that decisions are written to: beside the register's own tables."""
+    for name, entry in settings.collectors:
+        if name == "register" and isinstance(entry.get("path"), str):
+            folder = settings.file.parent / entry["path"]
+            if folder.is_dir():
+                return folder / "identity_map.toml"
+    raise ConfigError(
+        f"{settings.file}: collectors.register.path names no folder",
+        hint="decisions are kept in the register's folder; set path to one",
+    )
+
+
+@contextmanager
+def _published(config_file: Path, scan_id: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    from nhiscan import config, store
+
+    settings = config.read(config_file)
+    with store.open_published(settings.state, scan_id) as con:
+        yield con
+
+
+class _Where:
+    """A where clause with bound values."""
+
+    def __init__(self) -> None:
+        self._terms: list[str] = []
+        self.values: list[Any] = []
+
+    def add(self, term: str, *values: Any) -> None:
+        self._terms.append(term)
+        self.values += values
+
+    def equal(self, column: str, value: str | None) -> None:
+        if value is not None:
+            self.add(f"{column} = ?", value)
+
+    def severity(self, least: str | None) -> None:
+        if least is not None:
+            severe = SEVERITIES[: SEVERITIES.index(least) + 1]
+            self.add(f"severity in ({', '.join('?' for _ in severe)})", *severe)
+
+    def __str__(self) -> str:
+        return f"where {' and '.join(self._terms)}" if self._terms else ""
+
+
+def _list(config_file: Path, scan_id: str | None, sql: str, values: Sequence[Any], *, as_json: bool) -> None:
+    with _published(config_file, scan_id) as con:
+        con.execute(sql, list(values))
+        columns = tuple(column[0] for column in con.description or ())
+        rows = con.fetchall()
+    if as_json:
+        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        _print_table(columns, rows)
+
+
+def _print_sections(sections: Sequence[Section], *, as_json: bool) -> None:
+    if as_json:
+        _print_json({s.title: [dict(zip(s.columns, row, strict=True)) for row in s.rows] for s in sections})
+        return
+    for section in sections:
+        click.echo(f"{section.title}:{'' if section.rows else ' none'}")
+        if len(section.rows) == 1 and len(section.columns) > _WIDE:
+            for column, value in zip(section.columns, section.rows[0], strict=True):
+                if value is not None:
+                    click.echo(f"  {column}: {_cell(value, 300)}")
+        elif section.rows:
+            _print_table(section.columns, section.rows)
+        click.echo()
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
+    from nhiscan.config import nearest
+
+    return ConfigError(f"no {what} {name!r}", hint=nearest(name, known))
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC).isoformat() if value.tzinfo is None else value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, default=_json_value))
+
+
+def _cell(value: Any, most: int = _CELL) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value >= 1 else f"{value:.2f}"
+    return plain(value, most)
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, cell: int = _CELL) -> None:
+    texts = [[_cell(value, cell) for value in row] for row in rows]
+    widths = [max([len(column), *(len(row[i]) for row in texts)]) for i, column in enumerate(columns)]
+    for row in [list(columns), *texts]:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    click.echo(f"{len(rows)} rows", err=True)
+
+
+def main() -> None:
+    """Runs the command line and turns every end into an exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        code = ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; the last published scan is untouched", err=True)
+        code = EXIT_INTERRUPTED
+    except NhiscanError as error:
+        click.echo(f"error: {_redacting.redact(plain(error.message, 2000))}", err=True)
+        if error.hint:
+            click.echo(f"  next: {_redacting.redact(plain(error.hint, 2000))}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader left; python would complain about it at exit
+        code = 0
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a defect of ours must end as exit code 5
+        if log.isEnabledFor(logging.DEBUG):
+            click.echo(_redacting.redact(traceback.format_exc()), err=True)
+        click.echo(f"internal error: {_redacting.redact(f'{type(error).__name__}: {error}')}", err=True)
+        click.echo("  next: run again with `nhiscan -v` and report what it prints", err=True)
+        code = EXIT_INTERNAL
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

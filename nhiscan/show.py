@@ -1,0 +1,158 @@
+"""Everything a scan tells about one partner, identity, credential, finding or case, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+
+from nhiscan.config import nearest
+from nhiscan.errors import QueryError
+
+_MANY: Final = 20  # known names beyond this are not listed in a hint
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled answer of a query."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+_PARTNER: Final = {
+    "partner": "select * from partner_facts where partner_id = $id",
+    "contracts": "select * from contracts where partner_id = $id order by contract_id",
+    "contract state": "select * from partner_tenants where partner_id = $id order by tenant_id",
+    "packages": "select * from package_assignments where partner_id = $id order by package_id, assigned_at",
+    "attestations": "select * from attestations where partner_id = $id order by attested_at, attestation_id",
+    "identities": """
+        select i.identity_id, p.role, p.evidence, p.confidence, p.verdict
+        from identity_partners p
+        join identities i on i.identity_key = p.identity_key
+        where p.partner_id = $id
+        order by 1, 2, 3""",
+    "credentials": """
+        select c.credential_id, c.is_live, c.age_days, c.last_used_at, c.last_used_known, c.last_used_source
+        from credential_facts c
+        where c.identity_key in (
+            select p.identity_key from identity_partners p where p.partner_id = $id and p.verdict = 'asserted')
+        order by 1""",
+    "cases": """
+        select severity, score_low, subject_name, message, case_id
+        from cases
+        where partner_id = $id
+        order by score_low desc, case_id""",
+}
+_CASE: Final = {
+    "case": "select * from cases where case_id = $id",
+    "findings": """
+        select rule_id, severity, subject_name, message, status, first_seen, finding_id
+        from findings
+        where case_id = $id
+        order by score_low desc, finding_id""",
+    "evidence": """
+        select f.rule_id, e.label, e.value
+        from finding_evidence e
+        join findings f on f.finding_id = e.finding_id
+        where f.case_id = $id
+        order by f.score_low desc, f.finding_id, e.seq""",
+}
+_FINDING: Final = {
+    "finding": "select * from findings where finding_id = $id",
+    "evidence": "select label, value from finding_evidence where finding_id = $id order by seq",
+}
+_CREDENTIAL: Final = {"credential": "select * from credential_facts where credential_id = $id"}
+_IDENTITY: Final = {
+    "identity": "select * from identity_facts where identity_key = $id",
+    "partners": "select * exclude identity_key from identity_partners where identity_key = $id order by all",
+    "owners": "select * exclude identity_key from identity_owners where identity_key = $id order by all",
+    "credentials": """
+        select credential_id, is_live, age_days, last_used_at, last_used_known, last_used_source
+        from credential_facts
+        where identity_key = $id
+        order by 1""",
+    "privileges": """
+        select verb, scope, certainty, level, statement, considered
+        from privileges
+        where identity_key = $id
+        order by level desc nulls last, verb, scope, certainty, statement""",
+    "trusts": """
+        select mechanism, principal, external_id_check, audience_check, subject_check, narrowed_by
+        from trusts
+        where identity_key = $id
+        order by all""",
+    "findings": """
+        select f.outcome, f.severity, f.rule_id, f.message, f.finding_id
+        from findings f
+        join identities i on i.identity_id = f.identity_id
+        where i.identity_key = $id
+        order by f.outcome, f.score_low desc, f.finding_id""",
+}
+
+
+def partner(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
+    """Everything one partner holds; `name` is its id, or its name in any case.
+
+    Raises: QueryError when nothing or more than one partner is meant.
+    """
+    found = con.execute(
+        "select partner_id from partner_facts where partner_id = $name or lower(name) = lower($name) order by 1",
+        {"name": name},
+    ).fetchall()
+    if len(found) != 1:
+        known = con.execute("select partner_id from partners union select name from partners").fetchall()
+        raise _not_one("partner", name, [row[0] for row in found], (row[0] for row in known))
+    return _sections(con, _PARTNER, found[0][0])
+
+
+def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
+    """One case, finding, credential or identity by its id, the latter two also by the provider's own id.
+
+    Raises: QueryError when nothing or more than one thing is meant.
+    """
+    if con.execute("select 1 from cases where case_id = ?", [name]).fetchone():
+        return _sections(con, _CASE, name)
+    if con.execute("select 1 from findings where finding_id = ?", [name]).fetchone():
+        return _sections(con, _FINDING, name)
+    credentials = con.execute(
+        "select credential_id, identity_key from credential_facts where credential_id = $name or native_id = $name",
+        {"name": name},
+    ).fetchall()
+    if len(credentials) == 1:
+        credential_id, identity_key = credentials[0]
+        return _sections(con, _CREDENTIAL, credential_id) + _sections(con, _IDENTITY, identity_key)
+    found = con.execute(
+        "select identity_key, identity_id from identity_facts where identity_id = $name or native_id = $name",
+        {"name": name},
+    ).fetchall()
+    if len(found) != 1:
+        several = [row[0] for row in credentials] + [row[1] for row in found]
+        known = con.execute("select identity_id from identity_facts union select credential_id from credential_facts")
+        raise _not_one("identity, credential, finding or case", name, several, (row[0] for row in known.fetchall()))
+    return _sections(con, _IDENTITY, found[0][0])
+
+
+def _sections(con: duckdb.DuckDBPyConnection, queries: Mapping[str, str], id_: Any) -> list[Section]:
+    sections = []
+    for title, sql in queries.items():
+        con.execute(sql, {"id": id_})
+        columns = tuple(column[0] for column in con.description or ())
+        sections.append(Section(title, columns, con.fetchall()))
+    return sections
+
+
+def _not_one(what: str, name: str, found: list[str], known: Iterable[str]) -> QueryError:
+    if found:
+        return QueryError(f"{name!r} means several", hint=f"take one of the ids: {', '.join(found[:_MANY])}")
+    words = sorted(set(known))
+    if not words:
+        return QueryError(f"no {what} {name!r}", hint="the scan holds none")
+    hint = nearest(name, words)
+    return QueryError(
+        f"no {what} {name!r}",
+        hint=hint if len(words) <= _MANY or hint.startswith("did") else "take an id from the lists",
+    )

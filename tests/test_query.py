@@ -1,0 +1,106 @@
+"""Analyst SQL: what it may not do, and the limits that end it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from nhiscan import query, store
+from nhiscan.errors import QueryError
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    state = tmp_path_factory.mktemp("state")
+    scan_id = store.new_scan_id(datetime(2026, 1, 31, tzinfo=UTC))
+    with store.locked(state), store.Build(state, scan_id) as build:
+        build.con.execute("insert into partners (partner_id, name) values ('p1', 'Borealis'), ('p2', 'Cobalt')")
+        build.publish()
+    return store.database(state)
+
+
+def test_a_query_returns_columns_and_rows(database: Path) -> None:
+    answer = query.run(database, "select partner_id, name from partners order by 1", {}, max_rows=10)
+    assert answer == query.Answer(("partner_id", "name"), (("p1", "Borealis"), ("p2", "Cobalt")), is_cut=False)
+
+
+def test_a_parameter_is_bound_and_never_pasted(database: Path) -> None:
+    answer = query.run(database, "select name from partners where name = $name", {"name": "x' or 1=1 --"}, max_rows=10)
+    assert answer.rows == ()
+
+
+def test_more_rows_than_asked_for_are_cut_and_said(database: Path) -> None:
+    answer = query.run(database, "select * from range(100)", {}, max_rows=3)
+    assert (len(answer.rows), answer.is_cut) == (3, True)
+
+
+def test_times_come_as_text(database: Path) -> None:
+    answer = query.run(database, "select timestamp '2026-01-31 02:00:00' as t, date '2026-01-31' as d", {}, max_rows=1)
+    assert answer.rows == (("2026-01-31 02:00:00", "2026-01-31"),)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from read_csv('/etc/passwd')",
+        "select * from read_text('/etc/passwd')",
+        "select * from read_parquet('*.parquet')",
+        "select * from glob('/*')",
+        "select * from '/etc/passwd'",
+        "copy partners to 'out.csv'",
+        "export database 'out'",
+        "attach 'other.duckdb'",
+        "install httpfs",
+        "load httpfs",
+        "insert into partners (partner_id, name) values ('p3', 'x')",
+        "delete from partners",
+        "drop table partners",
+        "create table t as select 1",
+        "set enable_external_access = true",
+        "reset lock_configuration",
+        "pragma enable_logging",
+        "create persistent secret s (type s3)",
+        "select getenv('HOME')",
+        "select 1; select 2",
+        "",
+    ],
+)
+def test_what_reaches_out_or_writes_is_refused(database: Path, sql: str) -> None:
+    with pytest.raises(QueryError):
+        query.run(database, sql, {}, max_rows=10)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select length(repeat('x', 3000000000))",
+        "select count(*) from range(10000000000) a, range(1000) b where a.range % 7 = b.range",
+        "select list(range) from range(1000000000)",
+    ],
+)
+def test_a_query_that_eats_the_machine_is_ended(database: Path, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query, "_WALL_S", 6)
+    with pytest.raises(QueryError):
+        query.run(database, sql, {}, max_rows=10)
+
+
+def test_every_named_query_runs_on_an_empty_scan() -> None:
+    con = store.empty()
+    pack = query.named()
+    assert len(pack) >= 7
+    for named in pack:
+        con.execute(named.sql, dict(named.params) or None)
+
+
+def test_an_unknown_named_query_names_the_nearest() -> None:
+    with pytest.raises(QueryError) as caught:
+        query.find("old-key", {})
+    assert caught.value.hint == "did you mean 'old-keys'?"
+
+
+def test_an_unknown_parameter_names_the_nearest() -> None:
+    with pytest.raises(QueryError) as caught:
+        query.find("old-keys", {"dys": "3"})
+    assert caught.value.hint == "did you mean 'days'?"
