@@ -1,0 +1,216 @@
+"""How completely each dataset of an account was read, from the refusals of a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from nhiscan.model import Coverage
+
+from .fetch import Refusal, Snapshot, refusals
+from .policies import missing_documents, read_document
+
+PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "identities": ("iam:GetAccountAuthorizationDetails",),
+    "identities.tags": ("iam:GetAccountAuthorizationDetails",),
+    "identities.last_used": (
+        "iam:GetAccountAuthorizationDetails",
+        "iam:ListAccessKeys",
+        "iam:GetAccessKeyLastUsed",
+        "iam:GenerateCredentialReport",
+        "iam:GetCredentialReport",
+    ),
+    "identities.mfa": ("iam:GetAccountAuthorizationDetails", "iam:ListMFADevices"),
+    "memberships": ("iam:GetAccountAuthorizationDetails",),
+    "credentials": ("iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys"),
+    "credentials.created": ("iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys"),
+    "credentials.last_used": (
+        "iam:GetAccountAuthorizationDetails",
+        "iam:ListAccessKeys",
+        "iam:GetAccessKeyLastUsed",
+        "iam:GenerateCredentialReport",
+        "iam:GetCredentialReport",
+    ),
+    "credentials.passwords": ("iam:GetAccountAuthorizationDetails", "iam:GetLoginProfile"),
+    "credentials.service_specific": ("iam:GetAccountAuthorizationDetails", "iam:ListServiceSpecificCredentials"),
+    "policies": ("iam:GetAccountAuthorizationDetails",),
+    "trusts": ("iam:GetAccountAuthorizationDetails",),
+    "issuers": ("iam:ListOpenIDConnectProviders", "iam:GetOpenIDConnectProvider", "iam:ListSAMLProviders"),
+    "scps": (),
+}
+_ROLE_USE_DAYS: Final = 400  # IAM User Guide, "Refine permissions using last accessed information", tracking period
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One kind of answer that a dataset is made of: how many came, and what was refused."""
+
+    noun: str
+    got: int
+    refused: Sequence[Refusal] = ()
+
+    @property
+    def is_missing(self) -> bool:
+        return bool(self.refused) and not self.got
+
+
+def account_coverage(tenant_id: str, snapshot: Snapshot, as_of: datetime, collected_at: datetime) -> Iterator[Coverage]:
+    """Exactly one record for each dataset."""
+    s = snapshot
+    users = _listed("list of users", s.user_refusal, is_listed=s.users_listed)
+    groups = _listed("list of groups", s.group_refusal, is_listed=s.groups_listed)
+    roles = _listed("list of roles", s.role_refusal, is_listed=s.roles_listed)
+    details = _listed("authorization details", s.details.refusal, is_listed=bool(s.details.pages))
+    keys = _answers("users' access keys", s.access_keys)
+    key_uses = _answers("access keys' last uses", s.key_uses)
+    passwords = _answers("users' passwords", s.login_profiles)
+    devices = _answers("users' MFA devices", s.mfa_devices)
+    report = Part("credential report", *((0, [s.report]) if isinstance(s.report, Refusal) else (1, [])))
+    password_uses = report if isinstance(s.password_uses, Refusal) else Part("passwords' last uses", 1)
+    service_specific = _listed(
+        "service-specific credentials", s.service_specific.refusal, is_listed=bool(s.service_specific.pages)
+    )
+    # The report stands in for what single calls refuse: it says whether there is a password or a device.
+    mfa = devices if report.refused else Part(devices.noun, len(s.mfa_devices))
+    password_flags = passwords if report.refused else Part(passwords.noun, len(s.login_profiles))
+
+    parts: dict[str, tuple[Sequence[Part], Sequence[Part]]] = {
+        "identities": ((), (users, groups, roles)),
+        "identities.tags": ((), (details,)),
+        "identities.last_used": ((), (details, users, roles, keys, key_uses, password_uses)),
+        "identities.mfa": ((users,), (mfa,)),
+        "memberships": ((), (details,)),
+        "credentials": ((users,), (keys,)),
+        "credentials.created": ((users,), (keys,)),
+        "credentials.last_used": ((users, keys), (key_uses, password_uses)),
+        "credentials.passwords": ((users,), (password_flags,)),
+        "credentials.service_specific": ((users,), (service_specific,)),
+        "policies": ((), (details, _documents(s))),
+        "trusts": ((), (roles, _trust_documents(s))),
+        "issuers": (
+            (),
+            (
+                _listed("OIDC providers", s.oidc_providers.refusal, is_listed=bool(s.oidc_providers.pages)),
+                _answers("OIDC providers' audiences", s.oidc_details),
+                _listed("SAML providers", s.saml_providers.refusal, is_listed=bool(s.saml_providers.pages)),
+            ),
+        ),
+    }
+    for dataset, (base, answers) in parts.items():
+        yield _coverage(
+            tenant_id,
+            dataset,
+            base,
+            answers,
+            history_from=as_of - timedelta(days=_ROLE_USE_DAYS) if dataset == "identities.last_used" else None,
+            collected_at=collected_at,
+        )
+    yield Coverage(
+        provider="aws",
+        tenant_id=tenant_id,
+        dataset="scps",
+        status="unsupported",
+        reason="SCPs are not read yet",
+        collected_at=collected_at,
+    )
+
+
+def refused_account(tenant_id: str, refusal: Refusal, collected_at: datetime) -> Iterator[Coverage]:
+    """The coverage of an account that could not be entered."""
+    for dataset in PERMISSIONS:
+        yield Coverage(
+            provider="aws",
+            tenant_id=tenant_id,
+            dataset=dataset,
+            status=refusal.status,
+            reason=refusal.reason,
+            missing_permission=refusal.missing_permission,
+            call=refusal.call,
+            collected_at=collected_at,
+        )
+
+
+def _coverage(
+    tenant_id: str,
+    dataset: str,
+    base: Sequence[Part],
+    answers: Sequence[Part],
+    *,
+    history_from: datetime | None,
+    collected_at: datetime,
+) -> Coverage:
+    """Complete, or partial, or the status of the refusal when nothing of the dataset is left.
+
+    Nothing is left when a part of `base`, without which nobody could be asked, is missing, or when no part of
+    `answers` was answered.
+    """
+    short = [part for part in (*base, *answers) if part.refused]
+    if not short:
+        return Coverage(
+            provider="aws",
+            tenant_id=tenant_id,
+            dataset=dataset,
+            status="complete",
+            history_from=history_from,
+            collected_at=collected_at,
+        )
+    found = [refusal for part in short for refusal in part.refused]
+    permissions = dict.fromkeys(refusal.missing_permission for refusal in found if refusal.missing_permission)
+    is_empty = any(part.is_missing for part in base) or not any(part.got for part in answers)
+    return Coverage(
+        provider="aws",
+        tenant_id=tenant_id,
+        dataset=dataset,
+        status=found[0].status if is_empty else "partial",
+        reason="; ".join(_reason(part) for part in short),
+        missing_permission=", ".join(permissions) or None,
+        call=", ".join(dict.fromkeys(refusal.call for refusal in found)),
+        history_from=None if is_empty else history_from,
+        collected_at=collected_at,
+    )
+
+
+def _reason(part: Part) -> str:
+    first = part.refused[0].reason
+    if part.got + len(part.refused) == 1:
+        return f"{part.noun}: {first}"
+    if part.got == 1 and len(part.refused) == 1:
+        return f"{part.noun}: only the first part; {first}"
+    return f"{part.noun}: {len(part.refused)} of {part.got + len(part.refused)} refused; {first}"
+
+
+def _listed(noun: str, refusal: Refusal | None, *, is_listed: bool) -> Part:
+    return Part(noun, int(is_listed), [] if refusal is None else [refusal])
+
+
+def _answers(noun: str, answers: Mapping[str, object]) -> Part:
+    refused = refusals(answers.values())
+    return Part(noun, len(answers) - len(refused), refused)
+
+
+def _documents(snapshot: Snapshot) -> Part:
+    principals = (*snapshot.users, *snapshot.groups, *snapshot.roles)
+    managed = snapshot.details.items("Policies")
+    missing = missing_documents(principals, managed) if snapshot.details.pages else []
+    return Part(
+        "policy documents",
+        len(managed),
+        [
+            Refusal("failed", "iam:GetAccountAuthorizationDetails", f"{arn} is in use but came without a document")
+            for arn in missing
+        ],
+    )
+
+
+def _trust_documents(snapshot: Snapshot) -> Part:
+    unread = [role for role in snapshot.roles if read_document(role.get("AssumeRolePolicyDocument")) is None]
+    return Part(
+        "trust policies",
+        len(snapshot.roles) - len(unread),
+        [
+            Refusal("failed", "iam:GetAccountAuthorizationDetails", f"the trust policy of {role['Arn']} is not JSON")
+            for role in unread
+        ],
+    )

@@ -1,0 +1,355 @@
+"""Every call the collector makes to one account, dumb and loud.
+
+What AWS refuses, answers with an error or cannot do comes back as a `Refusal` beside what was read, so that the
+mapping says "partial" instead of handing on a shorter list. Only a credential that is no good at all raises.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeAlias, TypeVar
+
+from botocore import xform_name
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ResponseParserError,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from nhiscan.collect import Context
+from nhiscan.errors import CollectError
+
+T = TypeVar("T")
+K = TypeVar("K")
+Json: TypeAlias = Mapping[str, Any]
+
+_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"})
+_UNSUPPORTED: Final = frozenset(
+    {
+        "InvalidAction",
+        "NotImplemented",
+        "UnknownOperationException",
+        "UnsupportedOperation",
+        "UnsupportedOperationException",
+    }
+)
+_BAD_CREDENTIAL: Final = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_NO_CREDENTIAL: Final = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    SSOError,
+)
+_PAGE_ITEMS: Final = 1000  # the most that IAM allows
+_MOST_PAGES: Final = 10_000
+_WORKERS: Final = 8  # below botocore's pool of ten connections
+_BATCH: Final = 32
+_REPORT_PAUSES_S: Final = (0.5, 1, 2, 4, 8, 8, 8, 8, 8, 8)
+_LONGEST_REASON: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call gave nothing, or not all; `status` is a coverage word."""
+
+    status: str
+    call: str
+    reason: str
+    missing_permission: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """The pages that were read, and why there are no more of them."""
+
+    pages: Sequence[Json] = ()
+    refusal: Refusal | None = None
+
+    def items(self, key: str) -> list[Json]:
+        # AWS leaves empty lists out of some answers.
+        return [item for page in self.pages for item in page.get(key, [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Raw answers of one account. Users are named by UserName, roles and groups likewise."""
+
+    details: Pages  # GetAccountAuthorizationDetails
+    users: Sequence[Json]
+    groups: Sequence[Json]
+    roles: Sequence[Json]
+    # Why one of the three lists above may be short: one refusal of details or of the lists that replaced them.
+    user_refusal: Refusal | None
+    group_refusal: Refusal | None
+    role_refusal: Refusal | None
+    users_listed: bool  # some page of users, roles or groups was read
+    groups_listed: bool
+    roles_listed: bool
+    access_keys: Mapping[str, Sequence[Json] | Refusal]  # by user name
+    key_uses: Mapping[str, Json | Refusal]  # by access key id
+    login_profiles: Mapping[str, Json | Refusal | None]  # by user name; None: no password
+    mfa_devices: Mapping[str, Sequence[Json] | Refusal]  # by user name
+    report: Mapping[str, Mapping[str, str]] | Refusal  # credential report, by ARN
+    password_uses: Mapping[str, datetime | None] | Refusal | None  # from ListUsers; None: the report was read
+    service_specific: Pages
+    oidc_providers: Pages
+    oidc_details: Mapping[str, Json | Refusal]  # by ARN
+    saml_providers: Pages
+
+
+def ask(call: str, question: Callable[[], T]) -> T | Refusal:
+    """The answer, or why there is none.
+
+    Raises: CollectError when the credential itself is no good.
+    """
+    try:
+        return question()
+    except ClientError as error:
+        return _refusal(call, error)
+    except _NO_CREDENTIAL as error:
+        raise CollectError(
+            f"aws: no usable credentials: {error}",
+            hint="set collectors.aws.profile, or AWS_PROFILE, to a profile that exists and can sign in",
+        ) from error
+    except ResponseParserError as error:
+        return Refusal("failed", call, _short(f"an answer that is not AWS's: {error}"))
+    except BotoCoreError as error:
+        return Refusal("failed", call, _short(str(error)))
+
+
+def _refusal(call: str, error: ClientError) -> Refusal:
+    said = error.response.get("Error", {})
+    code = str(said.get("Code") or "unknown error")
+    http_status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    reason = _short(f"{code}: {said.get('Message') or 'no message'} (HTTP {http_status})")
+    if code in _BAD_CREDENTIAL:
+        raise CollectError(
+            f"aws: {call} was refused for the credential itself: {reason}",
+            hint="sign in again or renew the key of collectors.aws.profile; for a signature error check the clock",
+        ) from error
+    if code in _DENIED:
+        return Refusal("denied", call, reason, missing_permission=call)
+    if code in _UNSUPPORTED or http_status == 501:  # Not Implemented
+        return Refusal("unsupported", call, reason)
+    return Refusal("failed", call, reason)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"
+
+
+def call_name(client: Any, operation: str) -> str:
+    """`iam:ListUsers`: at once the call and the permission it needs."""
+    return f"{client.meta.service_model.service_name}:{operation}"
+
+
+def read_pages(client: Any, operation: str, **request: Any) -> Pages:
+    """Every page of a list that pages by Marker, or those before the first refusal."""
+    call = call_name(client, operation)
+    method = getattr(client, xform_name(operation))
+    pages: list[Json] = []
+    markers: set[str] = set()
+    paging: dict[str, Any] = {"MaxItems": _PAGE_ITEMS}
+    while True:
+        page = ask(call, lambda: method(**request, **paging))
+        if isinstance(page, Refusal):
+            return Pages(pages, page)
+        pages.append(page)
+        if not page.get("IsTruncated"):
+            return Pages(pages)
+        marker = page.get("Marker")
+        if not marker or marker in markers:
+            return Pages(pages, Refusal("failed", call, "said that there is more but gave no new marker"))
+        if len(pages) >= _MOST_PAGES:
+            return Pages(pages, Refusal("truncated", call, f"stopped after {_MOST_PAGES} pages"))
+        markers.add(marker)
+        paging["Marker"] = marker
+
+
+def ask_each(
+    things: Sequence[K], question: Callable[[K], T | Refusal], *, count: Callable[[int], None]
+) -> dict[K, T | Refusal]:
+    """One answer for each thing, in the order of `things`; `count` hears how many more are done.
+
+    Asks in batches and stops when a whole batch was refused; the rest then carries the same refusal. What is refused
+    for everybody would otherwise cost thousands of calls, and minutes of retries where the provider is down.
+    """
+    answers: dict[K, T | Refusal] = {}
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for start in range(0, len(things), _BATCH):
+            batch = things[start : start + _BATCH]
+            got = list(pool.map(question, batch))
+            answers.update(zip(batch, got, strict=True))
+            count(len(batch))
+            if len(got) == _BATCH and all(isinstance(answer, Refusal) for answer in got):
+                last = got[-1]
+                answers.update((thing, last) for thing in things[start + _BATCH :])
+                break
+    return answers
+
+
+def read_account(ctx: Context, iam: Any, label: str) -> Snapshot:
+    """All that the collector asks of one account; `label` names it on the progress bar."""
+
+    def counting(what: str) -> Callable[[int], None]:
+        return lambda n: ctx.progress(f"{label}: {what}", n)
+
+    details = read_pages(iam, "GetAccountAuthorizationDetails")
+    counting("pages of authorization details")(len(details.pages))
+    if details.pages:
+        listed_users = listed_groups = listed_roles = details
+        users, groups, roles = (details.items(f"{kind}DetailList") for kind in ("User", "Group", "Role"))
+    else:
+        listed_users, listed_groups, listed_roles = (
+            read_pages(iam, operation) for operation in ("ListUsers", "ListGroups", "ListRoles")
+        )
+        users, groups, roles = (
+            pages.items(key)
+            for pages, key in ((listed_users, "Users"), (listed_groups, "Groups"), (listed_roles, "Roles"))
+        )
+    names = [str(user["UserName"]) for user in users]
+    access_keys = ask_each(
+        names,
+        lambda name: _user_list(iam, "ListAccessKeys", "AccessKeyMetadata", name),
+        count=counting("users' access keys"),
+    )
+    key_ids = [
+        str(key["AccessKeyId"]) for keys in access_keys.values() if not isinstance(keys, Refusal) for key in keys
+    ]
+    key_uses = ask_each(key_ids, lambda key_id: _key_use(iam, key_id), count=counting("last uses of access keys"))
+    login_profiles = ask_each(names, lambda name: _login_profile(iam, name), count=counting("users' passwords"))
+    mfa_devices = ask_each(
+        names, lambda name: _user_list(iam, "ListMFADevices", "MFADevices", name), count=counting("users' MFA devices")
+    )
+    report = read_credential_report(iam)
+    oidc_providers = _whole(iam, "ListOpenIDConnectProviders")
+    return Snapshot(
+        details=details,
+        users=users,
+        groups=groups,
+        roles=roles,
+        user_refusal=listed_users.refusal,
+        group_refusal=listed_groups.refusal,
+        role_refusal=listed_roles.refusal,
+        users_listed=bool(listed_users.pages),
+        groups_listed=bool(listed_groups.pages),
+        roles_listed=bool(listed_roles.pages),
+        access_keys=access_keys,
+        key_uses=key_uses,
+        login_profiles=login_profiles,
+        mfa_devices=mfa_devices,
+        report=report,
+        password_uses=_password_uses(iam) if isinstance(report, Refusal) else None,
+        service_specific=read_pages(iam, "ListServiceSpecificCredentials", AllUsers=True),
+        oidc_providers=oidc_providers,
+        oidc_details=ask_each(
+            [str(item["Arn"]) for item in oidc_providers.items("OpenIDConnectProviderList")],
+            lambda arn: ask(
+                "iam:GetOpenIDConnectProvider", lambda: iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+            ),
+            count=counting("OIDC providers"),
+        ),
+        saml_providers=_whole(iam, "ListSAMLProviders"),
+    )
+
+
+def _whole(iam: Any, operation: str) -> Pages:
+    """The answer of a list that does not page."""
+    answer = ask(call_name(iam, operation), getattr(iam, xform_name(operation)))
+    return Pages((), answer) if isinstance(answer, Refusal) else Pages([answer])
+
+
+def _user_list(iam: Any, operation: str, key: str, user_name: str) -> list[Json] | Refusal:
+    found = read_pages(iam, operation, UserName=user_name)
+    if found.refusal is None:
+        return found.items(key)
+    return [] if _is_absent(found.refusal) else found.refusal
+
+
+def _login_profile(iam: Any, user_name: str) -> Json | Refusal | None:
+    answer = ask("iam:GetLoginProfile", lambda: iam.get_login_profile(UserName=user_name))
+    if isinstance(answer, Refusal):
+        return None if _is_absent(answer) else answer
+    profile: Json = answer["LoginProfile"]
+    return profile
+
+
+def _key_use(iam: Any, key_id: str) -> Json | Refusal:
+    answer = ask("iam:GetAccessKeyLastUsed", lambda: iam.get_access_key_last_used(AccessKeyId=key_id))
+    if isinstance(answer, Refusal):
+        return answer
+    # Absent for a key that was never used, in some answers; otherwise present without LastUsedDate.
+    use: Json = answer.get("AccessKeyLastUsed", {})
+    return use
+
+
+def _is_absent(refusal: Refusal) -> bool:
+    """There is no such thing, or the user was deleted since it was listed."""
+    return refusal.reason.startswith("NoSuchEntity:")
+
+
+def _password_uses(iam: Any) -> dict[str, datetime | None] | Refusal:
+    """Last sign-ins by ListUsers, which stands in for the credential report."""
+    found = read_pages(iam, "ListUsers")
+    if found.refusal is not None:
+        return found.refusal
+    return {user["UserName"]: user.get("PasswordLastUsed") for user in found.items("Users")}
+
+
+def read_credential_report(iam: Any) -> dict[str, dict[str, str]] | Refusal:
+    """The credential report by ARN, at most four hours old; waits at most a minute for AWS to make it.
+
+    Source: IAM User Guide, "Getting credential reports for your AWS account".
+    """
+    state = _ask_for_report(iam)
+    for pause_s in _REPORT_PAUSES_S:
+        if isinstance(state, Refusal) or state == "COMPLETE":
+            break
+        time.sleep(pause_s)
+        state = _ask_for_report(iam)
+    if isinstance(state, Refusal):
+        return state
+    if state != "COMPLETE":
+        waited_s = sum(_REPORT_PAUSES_S)
+        return Refusal("failed", "iam:GenerateCredentialReport", f"still {state} after {waited_s:.0f} seconds")
+    answer = ask("iam:GetCredentialReport", iam.get_credential_report)
+    if isinstance(answer, Refusal):
+        return answer
+    rows = csv.DictReader(io.StringIO(answer["Content"].decode("utf-8")))
+    if rows.fieldnames is None or "arn" not in rows.fieldnames:
+        return Refusal("failed", "iam:GetCredentialReport", "the report has no column arn")
+    return {row["arn"]: row for row in rows}
+
+
+def _ask_for_report(iam: Any) -> str | Refusal:
+    answer = ask("iam:GenerateCredentialReport", iam.generate_credential_report)
+    return answer if isinstance(answer, Refusal) else str(answer["State"])
+
+
+def refusals(answers: Iterable[object]) -> list[Refusal]:
+    return [answer for answer in answers if isinstance(answer, Refusal)]
