@@ -590,7 +590,11 @@ class RegisterField(Record):
 
 @dataclass(frozen=True, slots=True)
 class Quarantined(Record):
-    """A register cell or row that was not accepted as it stands; `row_dropped` says which."""
+    """A register cell or row that was not accepted as it stands; `row_dropped` says which.
+
+    `partner_id`: whom the row speaks of, where that could be read; nothing is concluded for that
+    partner from the absence of such a row.
+    """
 
     table: ClassVar[str] = "quarantine"
     file: str
@@ -600,6 +604,7 @@ class Quarantined(Record):
     problem: str
     allowed: str | None = None
     row_dropped: bool = True
+    partner_id: str | None = None
 
 
 RECORD_TYPES: Final[tuple[type[Record], ...]] = (

@@ -398,7 +398,8 @@ create table quarantine ( -- register rows and cells that were not accepted as t
     value varchar, -- value
     problem varchar, -- what is wrong
     allowed varchar, -- what would be accepted
-    row_dropped boolean -- false: only the cell was set to unknown
+    row_dropped boolean, -- false: only the cell was set to unknown
+    partner_id varchar -- whom the row speaks of, where that could be read
 );
 
 create table scans ( -- the one scan that this database holds
