@@ -1,0 +1,134 @@
+"""The demo's scan must say exactly what fixtures/demo/expected.toml says: nothing missed, nothing extra."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from nhiscan import store
+
+EXPECTED: dict[str, dict[str, dict[str, str]]] = tomllib.loads(
+    (files("nhiscan.demo") / "expected.toml").read_text(encoding="utf-8")
+)
+QUARANTINE: dict[str, Any] = tomllib.loads((files("nhiscan.demo") / "quarantine.toml").read_text(encoding="utf-8"))
+RULES = sorted(EXPECTED)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the demo and the scan that it published."""
+
+    report: Path
+    stdout: str
+    scan: duckdb.DuckDBPyConnection
+
+    def subjects(self, rule: str, outcome: str) -> set[str]:
+        rows = self.scan.execute(
+            "select subject_id from findings where rule_id = ? and outcome = ?", [rule, outcome]
+        ).fetchall()
+        return {subject for (subject,) in rows}
+
+
+def run_demo(folder: Path) -> Run:
+    report = folder / "report.html"
+    done = subprocess.run(
+        [sys.executable, "-m", "nhiscan.demo", "--out", str(report), "--state", str(folder / "acme")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Run(report, done.stdout, store.open_published(folder / "acme" / "state"))
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    run = run_demo(tmp_path_factory.mktemp("demo"))
+    yield run
+    run.scan.close()
+
+
+def test_every_rule_has_expectations(demo: Run) -> None:
+    rules = demo.scan.execute("select rule_id from rules order by rule_id").fetchall()
+    assert [rule for (rule,) in rules] == RULES
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_shown_failing_and_staying_silent(rule: str) -> None:
+    assert EXPECTED[rule]["fail"]
+    assert EXPECTED[rule]["silent"]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_fails_exactly_the_expected_subjects(demo: Run, rule: str) -> None:
+    assert demo.subjects(rule, "fail") == set(EXPECTED[rule]["fail"])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_unsure_of_exactly_the_expected_subjects(demo: Run, rule: str) -> None:
+    assert demo.subjects(rule, "unknown") == set(EXPECTED[rule].get("unknown", {}))
+
+
+def test_every_subject_and_decoy_was_really_scanned(demo: Run) -> None:
+    rows = demo.scan.execute(
+        """
+        select identity_id from identities
+        union all
+        select credential_id from credentials
+        union all
+        select partner_id from partners
+        union all
+        select tenant_id from tenants
+        """
+    ).fetchall()
+    named = {subject for rule in EXPECTED.values() for subjects in rule.values() for subject in subjects}
+    assert named - {subject for (subject,) in rows} == set()
+
+
+def test_only_a_whole_acceptance_counts(demo: Run) -> None:
+    rows = demo.scan.execute(
+        "select rule_id, subject_id, acceptance_id from findings where status = 'accepted'"
+    ).fetchall()
+    assert rows == [("tp-confused-deputy-trust", "aws:111111111111:role/gletscher-billing", "A-1")]
+
+
+def test_a_second_run_finds_the_same(demo: Run, tmp_path: Path) -> None:
+    everything = "select finding_id, rule_id, subject_id, outcome, status, score, message from findings order by all"
+    second = run_demo(tmp_path).scan
+    try:
+        assert second.execute(everything).fetchall() == demo.scan.execute(everything).fetchall()
+    finally:
+        second.close()
+
+
+def test_the_report_names_the_company_and_the_worst_partner(demo: Run) -> None:
+    report = demo.report.read_text(encoding="utf-8")
+    assert "Acme Instruments" in report
+    assert "Cobalt Analytics" in report
+    assert str(demo.report) in demo.stdout
+
+
+def test_the_register_is_accepted_as_far_as_planned(demo: Run) -> None:
+    rows = demo.scan.execute("select file, accepted, rows from register_files").fetchall()
+    assert {file: [accepted, total] for file, accepted, total in rows} == QUARANTINE["accepted"]
+
+
+def test_exactly_the_planted_dirt_is_quarantined(demo: Run) -> None:
+    rows = demo.scan.execute("select file, line, row_dropped from quarantine order by all").fetchall()
+    assert rows == sorted((cell["file"], cell["line"], cell["row"]) for cell in QUARANTINE["cells"])
+
+
+def test_dirt_is_quarantined_for_the_column_that_holds_it(demo: Run) -> None:
+    rows = demo.scan.execute("select file, line, field from quarantine").fetchall()
+    planted = {(cell["file"], cell["line"], cell["field"]) for cell in QUARANTINE["cells"] if "field" in cell}
+    assert planted - set(rows) == set()
