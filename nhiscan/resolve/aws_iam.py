@@ -1,0 +1,578 @@
+"""What AWS identities may do: Allow, Deny anywhere, NotAction, groups, boundaries; per combination of policies.
+
+A million identities share few combinations of policies, so a combination is evaluated once and written back by a
+join. What depends on a request's context is `conditional`; what depends on how resources or documents that are not
+decided here overlap is `potential`. Neither is ever called a plain yes or no. Service control policies that were not
+read soften nothing; `considered` says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import duckdb
+
+from nhiscan.resolve import globs
+from nhiscan.resolve.aws_actions import Catalogue, catalogue
+from nhiscan.resolve.verbs import CERTAINTIES, SCOPES, level
+
+_LONGEST_RESOURCE: Final = 2048  # characters; AWS's own limit of an ARN
+_LONGEST_STATEMENT: Final = 300  # characters kept as evidence
+_NAMED_POLICIES: Final = 5
+_BATCH: Final = 50_000
+_VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
+_LITERAL_VARIABLES: Final = frozenset({"*", "?", "$"})
+_OWN_USER: Final = re.compile(r"arn:[^:]*:iam::[^:]*:user/(\*/)?\$\{aws:username\}", re.IGNORECASE)
+_IDENTITY_ARN: Final = re.compile(r"arn:[^:]*:iam::(\d{12}):((?:user|role)/.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A pattern with its variables opened up to stars."""
+
+    pattern: str
+    has_variable: bool = False  # one that only a request can fill
+    needs_user: bool = False  # ${aws:username}: void for a role
+    is_self: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    allows: bool
+    actions: int
+    resources: tuple[Resource, ...]
+    is_everything_but: bool  # NotResource
+    has_condition: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`problem`: why some of it could not be read; then it might hold any Allow or Deny."""
+
+    statements: tuple[Statement, ...]
+    problem: str | None = None
+
+
+class Binding(NamedTuple):
+    """One policy of a combination: through a group, or the boundary, or direct."""
+
+    policy_key: int
+    via_key: int | None
+    is_boundary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What the outcome depends on besides the policies."""
+
+    is_user: bool
+    own: str | None = None  # "<account>:user/<path/name>", only when one of its policies names it
+
+
+@dataclass(frozen=True, slots=True)
+class Privilege:
+    """`source`: position of the allowing policy among the documents; None when no policy allows it."""
+
+    verb: str
+    scope: str
+    certainty: str
+    level: int | None
+    source: int | None
+    statement: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssumePattern:
+    """One resource pattern that decides on sts:AssumeRole; `part`: allow, deny, boundary, each also as `…_if`."""
+
+    part: str
+    pattern: str
+    source: int
+
+
+# Reading documents
+
+
+class _Malformed(Exception):  # noqa: N818 - never leaves this module
+    pass
+
+
+def parse(document: str | None, actions: Catalogue) -> Document:
+    """Never raises: what cannot be read is the document's `problem`, the rest still counts."""
+    try:
+        data = json.loads(document or "")
+    except (ValueError, RecursionError):
+        return Document((), "not JSON")
+    if not isinstance(data, dict):
+        return Document((), "not a JSON object")
+    written = _fold(data).get("statement")
+    statements = []
+    problem = None if written else "no statement"
+    for number, item in enumerate(written if isinstance(written, list) else [written] if written else [], start=1):
+        try:
+            statements.append(_statement(item, actions))
+        except _Malformed as error:
+            problem = problem or f"statement {number}: {error}"
+    return Document(tuple(statements), problem)
+
+
+def _statement(item: Any, actions: Catalogue) -> Statement:
+    if not isinstance(item, dict):
+        raise _Malformed("not an object")
+    folded = _fold(item)
+    effect = folded.get("effect")
+    if effect not in ("Allow", "Deny"):
+        raise _Malformed("effect is neither Allow nor Deny")
+    named, is_not_action = _either(folded, "action", "notaction")
+    places, is_not_resource = _either(folded, "resource", "notresource")
+    condition = folded.get("condition")
+    if condition is not None and not isinstance(condition, dict):
+        raise _Malformed("condition is not an object")
+    allows = effect == "Allow"
+    text = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+    return Statement(
+        allows=allows,
+        actions=actions.selected(tuple(named), is_everything_but=is_not_action, allows=allows),
+        resources=tuple(_resource(place) for place in places),
+        is_everything_but=is_not_resource,
+        has_condition=bool(condition),
+        text=text if len(text) <= _LONGEST_STATEMENT else text[: _LONGEST_STATEMENT - 1] + "…",
+    )
+
+
+def _fold(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.lower(): value for key, value in item.items()}
+
+
+def _either(folded: Mapping[str, Any], plain: str, negated: str) -> tuple[list[str], bool]:
+    """The texts under one of two keys, of which exactly one may stand there."""
+    if (plain in folded) == (negated in folded):
+        raise _Malformed(f"needs one of {plain} and {negated}")
+    value = folded[plain] if plain in folded else folded[negated]
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
+        raise _Malformed(f"{plain if plain in folded else negated} is not a list of texts")
+    return texts, negated in folded
+
+
+@lru_cache(maxsize=100_000)
+def _resource(text: str) -> Resource:
+    if len(text) > _LONGEST_RESOURCE:
+        raise _Malformed("a resource is longer than an ARN can be")
+    if not globs.is_wild(text) and text.count(":") < 5:
+        raise _Malformed("a resource is not an ARN")
+    variables = {name.split(",", 1)[0].strip().lower() for name in _VARIABLE.findall(text)} - _LITERAL_VARIABLES
+    # An escaped star is a literal, so `?` says more than is allowed by at most one character.
+    opened = _VARIABLE.sub(lambda match: "?" if match[1] in _LITERAL_VARIABLES else "*", text)
+    return Resource(
+        opened,
+        has_variable=bool(variables - {"aws:username", "aws:principalaccount"}),
+        needs_user="aws:username" in variables,
+        is_self=_OWN_USER.fullmatch(text) is not None,
+    )
+
+
+def named_identities(document: Document) -> Iterator[tuple[str, str]]:
+    """Users and roles that the document names as resources without a wildcard: (account, "user/path/name")."""
+    for statement in document.statements:
+        for resource in statement.resources:
+            found = _IDENTITY_ARN.fullmatch(resource.pattern)
+            if found and not globs.is_wild(resource.pattern):
+                yield found[1], found[2]
+
+
+# Evaluating a combination
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    """Actions that one resource of one Allow leaves, after denies and boundary."""
+
+    pattern: str
+    scope: str
+    source: int
+    statement: Statement
+    is_conditional: bool
+    sure: int
+    unsure: int
+
+    def by_certainty(self, *, is_readable: bool) -> Iterator[tuple[str, int]]:
+        if is_readable:
+            yield ("conditional" if self.is_conditional else "definite"), self.sure
+            yield "potential", self.unsure
+        else:
+            yield "potential", self.sure | self.unsure
+
+
+def evaluate(
+    documents: Sequence[Document], boundary: Document | None, holder: Holder, actions: Catalogue
+) -> list[Privilege]:
+    """What the policies together allow: one row for each verb, scope, certainty and level, in a fixed order.
+
+    A row that a wider and surer row of its verb includes is left out.
+    """
+    is_readable = not any(d.problem for d in documents) and not (boundary and boundary.problem)
+    grants = list(_grants(documents, boundary, holder, actions))
+    places: dict[tuple[str, bool, str, str], list[_Grant]] = defaultdict(list)
+    for grant in grants:
+        for certainty, mask in grant.by_certainty(is_readable=is_readable):
+            for kind in actions.verbs:
+                if mask & kind.mask:
+                    weight = "potential" if kind.verb == "unknown" else certainty
+                    places[kind.verb, kind.over_resource, weight, grant.scope].append(grant)
+    rows: dict[tuple[str, str, str, int | None], Privilege] = {}
+    for (verb, over_resource, certainty, scope), found in places.items():
+        if scope == "single" and len({grant.pattern for grant in found}) > 1:
+            scope = "set"
+        reached = level(verb, scope, over_resource=over_resource)
+        privilege = Privilege(verb, scope, certainty, reached, found[0].source, found[0].statement.text)
+        rows.setdefault((verb, scope, certainty, reached), privilege)
+    privileges = [row for row in rows.values() if not any(_includes(other, row) for other in rows.values())]
+    privileges += _admin(grants, actions, is_readable=is_readable)
+    if not is_readable:
+        privileges.append(Privilege("unknown", "all", "potential", None, None, None))
+    if not privileges:
+        privileges.append(Privilege("none", "self", "definite", level("none", "self"), None, None))
+    return sorted(
+        set(privileges), key=lambda row: (row.verb, row.scope, row.certainty, str(row.level), str(row.source))
+    )
+
+
+def _includes(other: Privilege, row: Privilege) -> bool:
+    if other is row or other.verb != row.verb:
+        return False
+    is_wider = SCOPES.index(other.scope) >= SCOPES.index(row.scope)
+    is_surer = CERTAINTIES.index(other.certainty) >= CERTAINTIES.index(row.certainty)
+    highest = level("admin", "all")
+    is_higher = other.level in (row.level, highest) or (
+        other.level is not None and row.level is not None and other.level > row.level
+    )
+    return is_wider and is_surer and is_higher
+
+
+def _admin(grants: Iterable[_Grant], actions: Catalogue, *, is_readable: bool) -> list[Privilege]:
+    """At most one row: the core actions on every resource, as sure as the least sure part that is needed."""
+    held = dict.fromkeys(CERTAINTIES, 0)
+    shares: dict[str, list[tuple[int, _Grant]]] = defaultdict(list)
+    for grant in grants:
+        if grant.scope == "all":
+            for certainty, mask in grant.by_certainty(is_readable=is_readable):
+                share = mask & actions.core
+                if share:
+                    held[certainty] |= share
+                    shares[certainty].append((share.bit_count(), grant))
+    core = 0
+    for certainty in reversed(CERTAINTIES):
+        core |= held[certainty]
+        if core == actions.core:
+            # The statement with the greatest share explains it best; the first of equals.
+            _, grant = max(shares[certainty], key=lambda item: item[0])
+            return [Privilege("admin", "all", certainty, level("admin", "all"), grant.source, grant.statement.text)]
+    return []
+
+
+def _grants(
+    documents: Sequence[Document], boundary: Document | None, holder: Holder, actions: Catalogue
+) -> Iterator[_Grant]:
+    denies = [s for d in (*documents, *([boundary] if boundary else [])) for s in d.statements if not s.allows]
+    limit = boundary if boundary and not boundary.problem else None
+    for source, document in enumerate(documents):
+        for statement in document.statements:
+            if statement.allows:
+                for grant in _allowed(statement, source, holder, actions):
+                    left = _within(grant, limit, actions)
+                    for deny in denies:
+                        left = _without(left, deny, actions)
+                    if left.sure or left.unsure:
+                        yield left
+
+
+def _allowed(statement: Statement, source: int, holder: Holder, actions: Catalogue) -> Iterator[_Grant]:
+    if statement.is_everything_but:
+        # How much "everything but these" leaves is a question about resources, so nothing is sure.
+        yield _Grant("*", "all", source, statement, statement.has_condition, sure=0, unsure=statement.actions)
+        return
+    for resource in statement.resources:
+        if resource.needs_user and not holder.is_user:
+            continue  # a variable without a value voids the statement
+        reach = actions.reach(resource.pattern)
+        mask = statement.actions & reach.mask
+        yield _Grant(
+            resource.pattern,
+            "self" if resource.is_self or _is_own(resource.pattern, holder) else reach.scope,
+            source,
+            statement,
+            statement.has_condition or resource.has_variable,
+            sure=mask if reach.is_known else 0,
+            unsure=0 if reach.is_known else mask,
+        )
+
+
+def _is_own(pattern: str, holder: Holder) -> bool:
+    found = _IDENTITY_ARN.fullmatch(pattern)
+    return found is not None and holder.own == f"{found[1]}:{found[2]}"
+
+
+def _within(grant: _Grant, boundary: Document | None, actions: Catalogue) -> _Grant:
+    """What the boundary leaves of a grant; what it never mentions is gone."""
+    if boundary is None:
+        return grant
+    held = grant.sure | grant.unsure
+    sure = 0
+    unsure = 0
+    for statement in boundary.statements:
+        if statement.allows:
+            certain, possible = _applies(statement, grant.pattern, held, actions)
+            sure |= certain
+            # A permission that nobody knows is not known to be outside of a boundary either.
+            unsure |= possible | (held & actions.unknown)
+    return _left(grant, grant.sure & sure, held & (sure | unsure))
+
+
+def _without(grant: _Grant, deny: Statement, actions: Catalogue) -> _Grant:
+    gone, doubtful = _applies(deny, grant.pattern, grant.sure | grant.unsure, actions)
+    return _left(grant, grant.sure & ~gone & ~doubtful, (grant.sure | grant.unsure) & ~gone)
+
+
+def _left(grant: _Grant, sure: int, held: int) -> _Grant:
+    if sure == grant.sure and held == grant.sure | grant.unsure:
+        return grant
+    return _Grant(grant.pattern, grant.scope, grant.source, grant.statement, grant.is_conditional, sure, held & ~sure)
+
+
+def _applies(statement: Statement, pattern: str, held: int, actions: Catalogue) -> tuple[int, int]:
+    """Of the actions held on `pattern`: those to which the statement applies for certain, and those to which it may."""
+    bits = held & statement.actions
+    if not bits:
+        return 0, 0
+    if statement.is_everything_but:
+        is_open = statement.has_condition or any(r.has_variable or r.needs_user for r in statement.resources)
+        if any(globs.covers(r.pattern, pattern) for r in statement.resources):
+            return (0, bits) if is_open else (0, 0)
+        if is_open:
+            return 0, bits
+        if not any(globs.overlap(r.pattern, pattern) for r in statement.resources):
+            return bits, 0
+        reaches = [actions.reach(r.pattern) for r in statement.resources]
+        if not all(reach.is_known for reach in reaches):
+            return 0, bits
+        spared = 0
+        for reach in reaches:
+            spared |= reach.mask
+        return bits & ~spared, bits & spared
+    certain = 0
+    possible = 0
+    for resource in statement.resources:
+        reach = actions.reach(resource.pattern)
+        met = bits & reach.mask if reach.is_known else bits
+        is_open = statement.has_condition or resource.has_variable or resource.needs_user
+        if not is_open and globs.covers(resource.pattern, pattern):
+            certain |= met
+        elif globs.overlap(resource.pattern, pattern):
+            possible |= met
+    return certain, possible & ~certain
+
+
+def assume_patterns(
+    documents: Sequence[Document], boundary: Document | None, holder: Holder, actions: Catalogue
+) -> Iterator[AssumePattern]:
+    """Every resource pattern that has a say in sts:AssumeRole, for weighing against concrete roles."""
+    sources = [(i, d, False) for i, d in enumerate(documents)]
+    if boundary:
+        sources.append((len(documents), boundary, True))
+    for source, document, is_boundary in sources:
+        if document.problem:
+            yield AssumePattern("deny_if", "*", source)
+            if is_boundary:
+                yield AssumePattern("boundary", "*", source)
+        for statement in document.statements:
+            if not statement.actions & actions.assume_role:
+                continue
+            part = "deny" if not statement.allows else "boundary" if is_boundary else "allow"
+            if statement.is_everything_but:
+                yield AssumePattern(f"{part}_if", "*", source)
+                continue
+            for resource in statement.resources:
+                if resource.needs_user and not holder.is_user and part == "allow":
+                    continue
+                is_open = statement.has_condition or resource.has_variable or resource.needs_user
+                yield AssumePattern(f"{part}_if" if is_open else part, resource.pattern, source)
+
+
+# From and to tables
+
+
+def _sql(name: str) -> str:
+    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+class Documents:
+    """The policies of a scan, each distinct text read once."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self.actions: Final = catalogue()
+        self._documents: dict[int, Document] = {}
+        self.names: Final[dict[int, str]] = {}
+        read: dict[str | None, Document] = {}
+        found = con.execute(
+            "select policy_key, name, document from policies where provider = 'aws' order by policy_key"
+        )
+        while batch := found.fetchmany(_BATCH):
+            for key, name, text in batch:
+                if text not in read:
+                    read[text] = parse(text, self.actions)
+                self._documents[key] = read[text]
+                self.names[key] = name
+
+    def __getitem__(self, policy_key: int) -> Document:
+        return self._documents.get(policy_key) or Document((), "not collected")
+
+    def items(self) -> Iterable[tuple[int, Document]]:
+        return self._documents.items()
+
+
+class Combination(NamedTuple):
+    """Policies that some identities have in common, with whatever else decides what they may do."""
+
+    number: int
+    holder: Holder
+    bindings: tuple[Binding, ...]
+    boundary: Binding | None
+
+
+def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted: str) -> Iterator[Combination]:
+    """Distinct combinations of the identities that the query `wanted` names by key.
+
+    Leaves the temporary table aws_holders (identity_key, combination) behind for the join back.
+    """
+    named = [
+        (key, f"aws:{account}:{name}")
+        for key, document in documents.items()
+        for account, name in sorted(set(named_identities(document)))
+    ]
+    insert_rows(con, "aws_named", (("policy_key", "bigint"), ("identity_id", "varchar")), [named])
+    con.execute(_sql("aws_iam_combinations").replace("$wanted", wanted))
+    found = con.execute(
+        "select combination, is_user, own, bindings from aws_combinations order by combination"
+    ).fetchall()
+    con.execute("drop table aws_named; drop table aws_combinations")
+    for number, is_user, own, text in found:
+        bindings = [_binding(item) for item in text.split(",")] if text else []
+        boundaries = [b for b in bindings if b.is_boundary]
+        yield Combination(
+            number,
+            Holder(is_user=is_user, own=own),
+            tuple(b for b in bindings if not b.is_boundary),
+            boundaries[0] if boundaries else None,
+        )
+
+
+def _binding(text: str) -> Binding:
+    role, policy_key, via_key = text.split(":")
+    return Binding(int(policy_key), int(via_key) if via_key else None, role == "boundary")
+
+
+def insert_rows(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[tuple[str, str]],
+    batches: Iterable[Sequence[tuple[Any, ...]]],
+) -> None:
+    """Makes a temporary table of rows that were worked out in Python."""
+    import pandas as pd
+
+    con.execute(f"create or replace temp table {table} ({', '.join(f'{name} {kind}' for name, kind in columns)})")
+    casts = ", ".join(f"cast({name} as {kind})" for name, kind in columns)
+    for batch in batches:
+        if batch:
+            # One type a column whatever it holds; the casts do the rest.
+            frame = pd.DataFrame(
+                {
+                    name: pd.Series(values, dtype="Int64" if kind == "bigint" else object)
+                    for (name, kind), values in zip(columns, zip(*batch, strict=True), strict=True)
+                }
+            )
+            con.register("aws_batch", frame)
+            con.execute(f"insert into {table} select {casts} from aws_batch")
+            con.unregister("aws_batch")
+
+
+def run(con: duckdb.DuckDBPyConnection) -> None:
+    """Writes `privileges` of every AWS identity; groups have none of their own, their members have them."""
+    documents = Documents(con)
+    wanted = "select identity_key from identities where provider = 'aws' and kind <> 'group'"
+    found = combinations(con, documents, wanted=wanted)
+    columns = (
+        ("combination", "bigint"),
+        ("verb", "varchar"),
+        ("scope", "varchar"),
+        ("certainty", "varchar"),
+        ("level", "bigint"),
+        ("policy_key", "bigint"),
+        ("via_key", "bigint"),
+        ("statement", "varchar"),
+        ("considered", "varchar"),
+    )
+    insert_rows(con, "aws_rows", columns, _batched(_rows(found, documents)))
+    con.execute(_sql("aws_iam_privileges"))
+    con.execute("drop table aws_rows; drop table aws_holders")
+
+
+def _rows(found: Iterable[Combination], documents: Documents) -> Iterator[tuple[Any, ...]]:
+    known: dict[tuple[Any, ...], list[Privilege]] = {}
+    for combination in found:
+        own = [documents[b.policy_key] for b in combination.bindings]
+        boundary = documents[combination.boundary.policy_key] if combination.boundary else None
+        same = (*map(id, own), id(boundary), combination.holder)
+        if same not in known:
+            known[same] = evaluate(own, boundary, combination.holder, documents.actions)
+        considered = _considered(combination, documents)
+        for row in known[same]:
+            source = combination.bindings[row.source] if row.source is not None else None
+            yield (
+                combination.number,
+                row.verb,
+                row.scope,
+                row.certainty,
+                row.level,
+                source.policy_key if source else None,
+                source.via_key if source else None,
+                row.statement,
+                considered,
+            )
+
+
+def _batched(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    while batch := list(islice(rows, _BATCH)):
+        yield batch
+
+
+def _considered(combination: Combination, documents: Documents) -> str:
+    every = (*combination.bindings, *([combination.boundary] if combination.boundary else []))
+    denying = [b for b in every if any(not s.allows for s in documents[b.policy_key].statements)]
+    parts = [f"denies in {_listed(documents.names[b.policy_key] for b in denying)}" if denying else "no denies"]
+    if combination.boundary:
+        parts.append(f"boundary {documents.names.get(combination.boundary.policy_key, 'not collected')}")
+    else:
+        parts.append("no boundary")
+    parts += [
+        f"policy {documents.names.get(b.policy_key, 'not collected')} could not be read: {problem}"
+        for b in every
+        if (problem := documents[b.policy_key].problem)
+    ]
+    return "; ".join(parts)
+
+
+def _listed(names: Iterable[str]) -> str:
+    distinct = list(dict.fromkeys(names))
+    rest = len(distinct) - _NAMED_POLICIES
+    return ", ".join(distinct[:_NAMED_POLICIES]) + (f" and {rest} more" if rest > 0 else "")

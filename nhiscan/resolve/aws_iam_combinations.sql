@@ -1,0 +1,62 @@
+-- identities -> aws_holders (identity_key, combination); aws_combinations holds each distinct combination once.
+-- A combination is written as "<role>:<policy_key>:<via_key>,…", ordered, so that equal ones are equal texts.
+create or replace temp table aws_bindings as
+with wanted as (
+    $wanted
+),
+own as (
+    select b.identity_key, b.policy_key, null as via_key, b.role
+    from policy_bindings b
+    where b.role in ('identity', 'boundary')
+),
+of_groups as (
+    select m.identity_key, b.policy_key, m.group_key as via_key, b.role
+    from memberships m
+    join policy_bindings b on b.identity_key = m.group_key and b.role = 'identity'
+)
+select distinct w.identity_key, b.policy_key, b.via_key, b.role
+from wanted w
+join (select * from own union all select * from of_groups) b on b.identity_key = w.identity_key;
+
+create or replace temp table aws_holder_texts as
+with wanted as (
+    $wanted
+),
+texts as (
+    select b.identity_key,
+           string_agg(
+               b.role || ':' || b.policy_key || ':' || coalesce(cast(b.via_key as varchar), ''),
+               ',' order by b.role, b.policy_key, b.via_key nulls first
+           ) as bindings
+    from aws_bindings b
+    group by b.identity_key
+),
+selves as (
+    select distinct b.identity_key
+    from aws_named n
+    join identities i on i.identity_id = n.identity_id
+    join aws_bindings b on b.policy_key = n.policy_key and b.identity_key = i.identity_key
+)
+select i.identity_key,
+       starts_with(i.identity_id, i.tenant_id || ':user/') as is_user,
+       case when s.identity_key is not null then substr(i.identity_id, 5) end as own,
+       coalesce(t.bindings, '') as bindings
+from wanted w
+join identities i on i.identity_key = w.identity_key
+left join texts t on t.identity_key = i.identity_key
+left join selves s on s.identity_key = i.identity_key;
+
+create or replace temp table aws_combinations as
+select row_number() over (order by is_user, own, bindings) as combination, is_user, own, bindings
+from (select distinct is_user, own, bindings from aws_holder_texts);
+
+create or replace temp table aws_holders as
+select h.identity_key, c.combination
+from aws_holder_texts h
+join aws_combinations c
+  on c.is_user = h.is_user
+ and c.own is not distinct from h.own
+ and c.bindings = h.bindings;
+
+drop table aws_bindings;
+drop table aws_holder_texts;

@@ -1,0 +1,15 @@
+-- aws_rows (one row a combination and privilege) -> privileges (one row an identity and privilege)
+insert into privileges
+with scps as (
+    select c.tenant_id
+    from coverage c
+    where c.dataset = 'scps'
+    group by c.tenant_id
+    having count(*) = count(case when c.status in ('complete', 'not_applicable') then 1 end)
+)
+select h.identity_key, r.verb, r.scope, r.certainty, r.level, r.policy_key, r.via_key, r.statement,
+       case when s.tenant_id is null then r.considered || '; SCPs not read' else r.considered end as considered
+from aws_holders h
+join aws_rows r on r.combination = h.combination
+join identities i on i.identity_key = h.identity_key
+left join scps s on s.tenant_id = i.tenant_id;
