@@ -11,17 +11,18 @@ import unicodedata
 from typing import Final, NamedTuple
 
 # Written without dots and spaces: "S.à r.l." is sarl, "Sp. z o.o." is spzoo.
-LEGAL_SUFFIXES: Final = frozenset(
-    "ab ag aps as asa bhd bv bvba co company corp corporation cv dd doo ead ee eg eood eurl ev gbr ggmbh gmbh gk hf inc"
-    " incorporated ik kft kg kgaa kk lda limited llc llp lp ltd ltda mbh nv oao ohg ooo ou oy oyj pjsc plc pllc pte pty"
-    " pvt sa sarl sas sasu sca scrl sdn se sl slu snc spa sprl spzoo srl sro ug uab zrt"
-    " aktiengesellschaft haftungsbeschrankt haftungsbeschraenkt kommanditgesellschaft".split()
+_SUFFIX_WORDS: Final = (
+    "ab ag aps as asa bhd bv bvba co company corp corporation cv dd doo ead ee eg eood eurl ev gbr ggmbh gmbh "
+    "gk hf inc incorporated ik kft kg kgaa kk lda limited llc llp lp ltd ltda mbh nv oao ohg ooo ou oy oyj "
+    "pjsc plc pllc pte pty pvt sa sarl sas sasu sca scrl sdn se sl slu snc spa sprl spzoo srl sro ug uab zrt "
+    "aktiengesellschaft haftungsbeschrankt haftungsbeschraenkt kommanditgesellschaft"
 )
+_LEGAL_SUFFIXES: Final = frozenset(_SUFFIX_WORDS.split())
 _LONGEST_SUFFIX_TOKENS: Final = 4  # S. à r. l.
 
 _AND: Final = frozenset({"and", "und"})  # an ampersand vanishes with the punctuation
 _SPELT_OUT: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
-_UNMARKED: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+_UNMARKED: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"})
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
@@ -62,7 +63,7 @@ def _without_suffixes(words: list[str]) -> list[str]:
     """Never empty: a company called "SE" keeps its name."""
     while True:
         for count in range(min(_LONGEST_SUFFIX_TOKENS, len(words) - 1), 0, -1):
-            if "".join(words[-count:]) in LEGAL_SUFFIXES:
+            if "".join(words[-count:]) in _LEGAL_SUFFIXES:
                 words = words[:-count]
                 break
         else:

@@ -40,19 +40,20 @@ _PARTNER_TAGS: Final = frozenset(
 _ADDRESS_TAGS: Final = frozenset({"contact", "contactemail", "email", "mail", "owner", "owneremail", "ownermail"})
 
 # A company called by one of these words would be suggested for half of every estate.
-_ORDINARY_WORDS: Final = frozenset(
-    "access account admin agent alert analytics application archive audit automation backend backup batch build"
-    " bucket business client cloud cluster connect connector console container customer data database default demo"
-    " deploy deployment develop development digital engine event events export external file files frontend function"
-    " gateway global group handler host import infra infrastructure integration internal invoice jenkins job lambda"
-    " legacy lifecycle link logging login logs mail main manager master metrics migration mobile monitor monitoring"
-    " network node notification office online operations orders partner partners payment pipeline platform policy"
-    " portal process prod production project proxy public queue read readonly release remote report reporting"
-    " reports role runner sales scan scanner scheduler script search secure security server service services shared"
-    " solution solutions staging standard storage stream support sync system systems task team technology temp"
-    " terraform test testing ticket token tools transfer update upload user users vault vendor web webhook worker"
-    " workflow write".split()
+_ORDINARY_TEXT: Final = (
+    "access account admin agent alert analytics application archive audit automation backend backup batch "
+    "build bucket business client cloud cluster connect connector console container customer data database "
+    "default demo deploy deployment develop development digital engine event events export external file "
+    "files frontend function gateway global group handler host import infra infrastructure integration "
+    "internal invoice jenkins job lambda legacy lifecycle link logging login logs mail main manager master "
+    "metrics migration mobile monitor monitoring network node notification office online operations orders "
+    "partner partners payment pipeline platform policy portal process prod production project proxy public "
+    "queue read readonly release remote report reporting reports role runner sales scan scanner scheduler "
+    "script search secure security server service services shared solution solutions staging standard storage "
+    "stream support sync system systems task team technology temp terraform test testing ticket token tools "
+    "transfer update upload user users vault vendor web webhook worker workflow write"
 )
+_ORDINARY_WORDS: Final = frozenset(_ORDINARY_TEXT.split())
 _SHORTEST_LIKENESS: Final = 4
 _TEXTUAL_ALIASES: Final = frozenset({"publisher"})  # names, whose legal suffix may be left out
 
@@ -181,8 +182,9 @@ def _index(
     keys = names.keys(text or "")
     for key in keys.full:
         whole[key].add(entry)
-    for key in keys.bare if bare is not None else ():
-        bare[key].add(entry)
+    if bare is not None:
+        for key in keys.bare:
+            bare[key].add(entry)
 
 
 def _named(

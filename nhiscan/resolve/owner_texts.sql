@@ -1,0 +1,18 @@
+-- Every distinct text that names an owner, and the address inside it
+create or replace temp table owner_texts as
+select text, nullif(rtrim(regexp_extract(lower(text), '[^\s<>,;:"()]+@[^\s<>,;:"()@]+'), '.'), '') as address
+from (
+    select owner as text
+    from decisions
+    union
+    select mail
+    from ownerships
+    union
+    select business_owner
+    from partners
+    union
+    select value
+    from tags
+    where name in (select name from owner_tags)
+)
+where trim(text) <> ''
