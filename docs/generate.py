@@ -1,0 +1,229 @@
+"""Writes docs/reference/ from the command line, the rules, the collectors and the schema.
+
+`python docs/generate.py` writes, `--check` tells what would change and exits 1. Nothing here depends on the version
+of a library, since CI compares the pages at both ends of the supported ranges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import inspect
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nhiscan import collect
+from nhiscan.cli import cli
+from nhiscan.secret import Secret
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+_COLUMN = re.compile(r"    (?P<name>\w+) (?P<type>\w+),? -- (?P<says>.+)")
+_TABLE = re.compile(r"create table (?P<name>\w+) \( -- (?P<says>.+)")
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """A Markdown table; nothing when there are no rows."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    if lines:
+        columns = list(header)
+        yield "| " + " | ".join(columns) + " |"
+        yield "|" + " --- |" * len(columns)
+        yield from lines
+        yield ""
+
+
+def cli_page() -> Iterator[str]:
+    yield "# Commands"
+    yield ""
+    yield from _command(cli, ("nhiscan",))
+    yield "## Exit codes"
+    yield ""
+    yield from table(
+        ("code", "meaning"),
+        (
+            ("0", "done"),
+            ("1", "a gate was hit, or a rule failed its own cases"),
+            ("2", "usage or configuration: mend an option, nhiscan.toml, a register file, a rule or a query"),
+            ("3", "the scan is incomplete; comes before 1"),
+            ("4", "another scan holds the lock"),
+            ("5", "internal error, or the state directory cannot be read or written"),
+            ("130", "interrupted"),
+        ),
+    )
+
+
+def _command(command: click.Command, path: tuple[str, ...]) -> Iterator[str]:
+    if len(path) > 1:
+        arguments = (_argument(param) for param in command.params if isinstance(param, click.Argument))
+        yield f"## `{' '.join(path)}{''.join(arguments)}`"
+    text, _, example = inspect.cleandoc(command.help or "").partition("Example: ")
+    yield ""
+    yield text.strip()
+    yield ""
+    if example:
+        yield from ("```console", f"$ {example.strip()}", "```", "")
+    options = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
+    yield from table(("option", "meaning"), map(_option, options))
+    if isinstance(command, click.Group):
+        for name, below in sorted(command.commands.items()):
+            yield from _command(below, (*path, name))
+
+
+def _argument(param: click.Argument) -> str:
+    name = (param.name or "").upper().rstrip("_")
+    return f" {name}" if param.required else f" [{name}]{'...' if param.nargs < 0 else ''}"
+
+
+def _option(param: click.Option) -> tuple[str, str]:
+    kind = " | ".join(param.type.choices) if isinstance(param.type, click.Choice) else param.type.name.upper()
+    value = "" if param.is_flag else f" {param.metavar or kind.replace('INTEGER RANGE', 'NUMBER')}"
+    says = param.help or ""
+    if param.show_default is True and not param.is_flag:
+        says += f" Default: `{param.default}`."
+    return f"`{', '.join(param.opts)}{value}`", says.strip()
+
+
+def schema_page() -> Iterator[str]:
+    yield "# Tables of a scan"
+    yield ""
+    yield "What `nhiscan query` reads. Times are UTC. A null is unknown, unless the column says otherwise."
+    yield ""
+    rows: list[tuple[str, str, str]] = []
+    for line in resources.files("nhiscan").joinpath("schema.sql").read_text(encoding="utf-8").splitlines():
+        if found := _TABLE.fullmatch(line):
+            yield from table(("column", "type", "meaning"), rows)
+            rows = []
+            yield from (f"## {found['name']}", "", found["says"][0].upper() + found["says"][1:] + ".", "")
+        elif found := _COLUMN.fullmatch(line):
+            rows.append((f"`{found['name']}`", found["type"], found["says"]))
+    yield from table(("column", "type", "meaning"), rows)
+
+
+def rules_page() -> Iterator[str]:
+    yield "# Rules"
+    yield ""
+    rules = {
+        path.parent.name: (path.parent.parent.name, tomllib.loads(path.read_text(encoding="utf-8")))
+        for path in (ROOT / "rules").glob("*/*/rule.toml")
+    }
+    by_family = sorted(rules, key=lambda rule_id: (rules[rule_id][0], rule_id))
+    yield from table(
+        ("rule", "severity", "subject", "finds"),
+        (
+            (
+                f"[{rule_id}](#{rule_id})",
+                rules[rule_id][1]["severity"],
+                rules[rule_id][1]["subject"],
+                rules[rule_id][1]["title"],
+            )
+            for rule_id in by_family
+        ),
+    )
+    for rule_id in by_family:
+        family, rule = rules[rule_id]
+        yield from (f"## {rule_id}", "", f"**{rule['title']}.** {rule['why']}", "", f"First step: {rule['fix']}", "")
+        controls = "; ".join(f"{name}: {', '.join(ids)}" for name, ids in rule.get("controls", {}).items())
+        yield from table(
+            ("", ""),
+            [
+                (name, str(value))
+                for name, value in (
+                    ("family", family),
+                    ("severity", rule["severity"]),
+                    ("confidence", rule["confidence"]),
+                    ("subject", rule["subject"]),
+                    ("a pass relies on", ", ".join(rule.get("needs", []))),
+                    ("a fail relies on", ", ".join(rule.get("absence", []))),
+                    ("refuted by", rule.get("refuted_by", "")),
+                    ("controls", controls),
+                )
+                if value
+            ],
+        )
+        yield from table(
+            ("parameter", "type", "default", "source"),
+            (
+                (f"`{name}`", param["type"], f"`{param['default']}`", param.get("source", ""))
+                for name, param in rule.get("params", {}).items()
+            ),
+        )
+
+
+def collectors_page() -> Iterator[str]:
+    yield "# Collectors"
+    yield ""
+    for folder in sorted(path.parent for path in (ROOT / "collectors").glob("*/__init__.py")):
+        kind = collect.load(folder.name)
+        yield from (f"## {folder.name}", "", inspect.cleandoc(kind.__doc__ or ""), "")
+        yield from table(("setting", "type", "default"), _settings(kind))
+        yield from table(
+            ("dataset", "needs at the provider"),
+            (
+                (f"`{name}`", ", ".join(f"`{p}`" for p in kind.permissions.get(name, ())) or "nothing")
+                for name in sorted(kind.datasets)
+            ),
+        )
+        readme = (folder / "README.md").read_text(encoding="utf-8").strip()
+        for line in readme.splitlines()[1:]:  # its title is this section's
+            yield f"##{line}" if line.startswith("#") else line
+        yield ""
+
+
+def _settings(kind: Any) -> Iterator[tuple[str, str, str]]:
+    for field in dataclasses.fields(kind):
+        if not field.init:
+            continue
+        says = str(field.type).replace(Secret.__name__, "reference")
+        if field.default is not dataclasses.MISSING:
+            default = "none" if field.default is None else f"`{field.default!r}`"
+        else:
+            default = "required" if field.default_factory is dataclasses.MISSING else "empty"
+        yield f"`{field.name}`", f"`{says}`", default
+
+
+PAGES = {"cli.md": cli_page, "collectors.md": collectors_page, "rules.md": rules_page, "schema.md": schema_page}
+
+
+def page(name: str) -> str:
+    """The text of one page: no line ends in blanks, no two empty lines in a row."""
+    text = "\n".join(line.rstrip() for line in PAGES[name]())
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n\n<!-- Written by `make docs`. -->\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page would change")
+    only_check = parser.parse_args().check
+    REFERENCE.mkdir(exist_ok=True)
+    changed = 0
+    for name in PAGES:
+        file = REFERENCE / name
+        before = file.read_text(encoding="utf-8") if file.exists() else ""
+        after = page(name)
+        if before != after:
+            changed += 1
+            shown = file.relative_to(ROOT).as_posix()
+            if only_check:
+                lines = difflib.unified_diff(
+                    before.splitlines(), after.splitlines(), shown, "generated", n=1, lineterm=""
+                )
+                print(*lines, sep="\n")
+            else:
+                print(f"wrote {shown}")
+                file.write_text(after, encoding="utf-8")
+    if changed and only_check:
+        print(f"{changed} pages of docs/reference are out of date: run `make docs` and commit", file=sys.stderr)
+    return 1 if changed and only_check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
