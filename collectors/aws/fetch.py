@@ -22,10 +22,10 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
-    ResponseParserError,
     SSOError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from nhiscan.collect import Context
 from nhiscan.errors import CollectError
@@ -136,7 +136,8 @@ def ask(call: str, question: Callable[[], T]) -> T | Refusal:
             hint="set collectors.aws.profile, or AWS_PROFILE, to a profile that exists and can sign in",
         ) from error
     except ResponseParserError as error:
-        return Refusal("failed", call, _short(f"an answer that is not AWS's: {error}"))
+        # The error quotes the body, which may hold anything.
+        return Refusal("failed", call, f"the answer is not in AWS's format ({type(error).__name__})")
     except BotoCoreError as error:
         return Refusal("failed", call, _short(str(error)))
 
