@@ -247,7 +247,7 @@ def report(
 ) -> None:
     """Write the report of a published scan.
 
-    Example: nhiscan report --partner P-014 -o borealis.html
+    Example: nhiscan report --partner P-1012 -o montblanc.html
     """
     if partner is not None and owner is not None:
         raise click.UsageError("--partner and --owner exclude each other")
@@ -399,7 +399,7 @@ def partner() -> None:
 def partner_show(config_file: Path, scan_id: str | None, as_json: bool, name: str) -> None:
     """Show everything one partner holds; NAME is its id or name.
 
-    Example: nhiscan partner show P-014
+    Example: nhiscan partner show P-1012
     """
     from nhiscan import show as teller
 
@@ -413,7 +413,7 @@ def partner_show(config_file: Path, scan_id: str | None, as_json: bool, name: st
 def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> None:
     """Show one identity, credential, finding or case with its evidence; ID_ is its id, or the provider's own.
 
-    Example: nhiscan show aws:111111111111:role/borealis-sync
+    Example: nhiscan show aws:111111111111:role/montblanc-ci
     """
     from nhiscan import show as teller
 
@@ -637,7 +637,7 @@ def attribute(
 
     Decisions go to identity_map.toml in the register's folder and hold from the next scan on.
 
-    Example: nhiscan attribute --pattern '*:role/borealis-*' --partner P-014 --by dana@acme.example
+    Example: nhiscan attribute --pattern '*:role/montblanc-*' --partner P-1012 --by erika.brandt@acme.example
     """
     from nhiscan import attribute as attribution
     from nhiscan import config
