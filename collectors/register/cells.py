@@ -159,7 +159,7 @@ def _text(cell: Any) -> str:
 def _word(text: str, column: Column) -> str:
     word = fold(text)
     if word not in column.words:
-        raise CellError(f"is not a {column.header} that is known", allowed=", ".join(column.words))
+        raise CellError(f"is no known {column.header}", allowed=", ".join(column.words))
     return word
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,6 +76,7 @@ class Intake:
     def __init__(self) -> None:
         self._ids: dict[str, set[str]] = {}
         self._partner_of: dict[str, str | None] = {}
+        self._partner_of_contract: dict[str | None, str] = {}
         self._nearest: dict[tuple[str, str], str] = {}
 
     def take(self, table: Table, sheets: Sequence[Sheet]) -> Taken:
@@ -100,7 +102,11 @@ class Intake:
         return Taken(
             records=[record for row in kept for record in _records(row, table)],
             unread=heads,
-            refused=[problem for row in rows for problem in row.problems],
+            refused=[
+                dataclasses.replace(problem, partner_id=self._partner(row, table))
+                for row in rows
+                for problem in row.problems
+            ],
             files=[_file(sheet, table, rows) for sheet in sheets],
             fields=[
                 RegisterField(table.name, name, sum(_is_filled(row.values[name]) for row in kept), len(kept))
@@ -113,13 +119,26 @@ class Intake:
     def _remember(self, table: Table, kept: Iterable[_Row]) -> None:
         if len(table.key) == 1:
             self._ids[table.name] = {row.values[table.key[0]] for row in kept}
-        if table.name == "partners":
+        if table.name == "contracts":
+            self._partner_of_contract = {row.values["contract_id"]: row.values["partner_id"] for row in kept}
+        elif table.name == "partners":
             for row in kept:
                 source_id = row.values.get("source_id")
                 if source_id is not None:
                     # The same account number in two systems names neither.
                     known = self._partner_of.get(source_id, row.values["partner_id"])
                     self._partner_of[source_id] = known if known == row.values["partner_id"] else None
+
+    def _partner(self, row: _Row, table: Table) -> str | None:
+        """Whom a row speaks of, also where it was not accepted."""
+        named: str | None = row.values.get("partner_id")
+        if table.name == "ownerships" and row.values["owned_kind"] == "partner":
+            named = row.values["owned"]
+        elif table.name == "contract_events":
+            named = self._partner_of_contract.get(row.values["contract_id"])
+        if named is None or named in self._ids.get("partners", ()):
+            return named
+        return self._partner_of.get(named) or named
 
     def _merge(self, rows: Sequence[_Row], table: Table) -> None:
         """Of rows with one source key the newest stands; what refers to the others follows it."""
