@@ -1,0 +1,594 @@
+"""Rules -> outcomes -> findings -> cases.
+
+A rule's own outcome is only what the rows say. What may be said is decided here: a pass needs the datasets
+it relies on, a fail that rests on something not being there needs those it would be in. All of it is set-based,
+because an estate has a million subjects.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib import resources
+from typing import Any, Final
+
+import duckdb
+
+from nhiscan import rule as rule_folders
+from nhiscan import store
+from nhiscan.config import nearest
+from nhiscan.errors import RuleError
+from nhiscan.model import COVERED, DATASETS
+from nhiscan.rule import Bound, Rule, check_overrides, load
+
+__all__ = ["KINDS", "CaseResult", "Rule", "check_overrides", "judge", "load", "run", "test_cases"]
+
+KINDS: Final = ("fires", "silent", "boundary", "unknown")
+
+_OWN_COLUMNS: Final = ("subject_id", "tenant_id", "outcome", "severity", "exposure")
+# What a subject's absence from a rule relies on: without these, "gone" may only mean "not read".
+_BASE: Final[Mapping[str, tuple[str, ...]]] = {
+    "identity": ("identities",),
+    "credential": ("identities", "credentials"),
+    "partner": ("register.partners",),
+    "tenant": (),
+}
+# Not every provider or register has these, so they count only where reading them went wrong.
+_SOFT_BASE: Final[Mapping[str, tuple[str, ...]]] = {
+    "identity": (),
+    "credential": ("credentials.passwords", "credentials.service_specific"),
+    "partner": ("identities", "identities.tags"),
+    "tenant": (),
+}
+_ATTRIBUTION: Final = (
+    "identities.tags",
+    "register.aliases",
+    "register.contracts",
+    "register.identity_map",
+    "register.ownerships",
+    "register.partners",
+    "register.people",
+)
+_FAILING: Final = ("partial", "denied", "truncated", "failed", "carried")
+# OWASP's exploitability, prevalence, detectability and impact, added: ties between equal scores.
+# Source: OWASP NHI Top 10 2025, ranking-criteria.md.
+_OWASP_WEIGHT: Final = dict(zip((f"NHI{n}:2025" for n in range(1, 11)), (12, 11, 10, 9, 9, 8, 8, 8, 8, 7), strict=True))
+
+
+def run(
+    con: duckdb.DuckDBPyConnection,
+    rules: Sequence[Rule],
+    overrides: Mapping[str, Mapping[str, Any]],
+    previous: str | None = None,
+) -> None:
+    """Fills rules, rule_controls, rule_results, findings, finding_evidence and cases.
+
+    `previous` names a schema or attached database that holds the scan before.
+    Raises: ConfigError for an unknown setting, RuleError for a rule that breaks its contract.
+    """
+    check_overrides(rules, overrides)
+    _prepare(con, previous)
+    as_of = _as_of(con)
+    for rule in rules:
+        bound = rule_folders.bind(rule, overrides.get(rule.rule_id, {}), as_of=as_of)
+        _describe(con, rule, bound)
+        judge(con, rule, bound)
+        not_assessed = _not_assessed(con, rule)
+        _count(con, rule, not_assessed)
+        if not_assessed is None:
+            _keep(con, rule, bound)
+        _vanished(con, rule, not_assessed)
+    for name in ("check_findings", "check_history", "check_cases", "check_evidence"):
+        con.execute(_sql(name))
+    _drop(con)
+
+
+def _sql(name: str) -> str:
+    return resources.files("nhiscan").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _as_of(con: duckdb.DuckDBPyConnection) -> datetime:
+    rows: list[tuple[datetime]] = con.execute("select as_of from scans").fetchall()
+    return rows[0][0]
+
+
+def _prepare(con: duckdb.DuckDBPyConnection, previous: str | None) -> None:
+    for table in ("rules", "rule_controls", "rule_results", "findings", "finding_evidence", "cases"):
+        con.execute(f"delete from {table}")
+    con.execute(_sql("score"))
+    con.execute(_sql("check_prepare"))
+    source = "findings where false" if previous is None else f'"{previous}".findings'
+    con.execute(
+        f"""
+        insert into run_previous by name
+        select
+            *,
+            outcome = 'fail' or score is not null as is_established,
+            (outcome = 'fail' or score is not null) and status <> 'fixed' as is_standing
+        from (
+            select * exclude (case_id), case_id_of(subject_kind, coalesce(identity_id, subject_id)) as case_id
+            from {source}
+        )
+        """
+    )
+    con.execute(
+        f"""
+        insert into run_dataset_coverage
+        select
+            case when dataset like 'register.%' then '*' else tenant_id end,
+            dataset,
+            bool_or(status in ({_marks(COVERED)})) and not bool_or(status in ({_marks(_FAILING)})),
+            bool_or(status in ({_marks(_FAILING)})),
+            string_agg(distinct in_words, '; ' order by in_words)
+        from (
+            select
+                *,
+                dataset || ': ' || status || coalesce(' (' || reason || ')', '')
+                || coalesce(', missing permission ' || missing_permission, '') || coalesce(', by ' || call, '')
+                || coalesce(' at ' || strftime(collected_at, '%Y-%m-%d %H:%M'), '') as in_words
+            from coverage
+        )
+        group by 1, 2
+        """,
+        [*sorted(COVERED), *_FAILING, *_FAILING],
+    )
+
+
+def _marks(values: Iterable[object]) -> str:
+    return ", ".join("?" for _ in values)
+
+
+def _describe(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
+    con.execute(
+        "insert into rules values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            rule.rule_id,
+            rule.family,
+            rule.title,
+            rule.why,
+            rule.fix,
+            rule.severity,
+            rule.confidence,
+            rule.subject,
+            bound.version,
+            bound.params,
+            rule.refuted_by,
+        ],
+    )
+    for framework, control in rule.controls:
+        con.execute("insert into rule_controls values (?, ?, ?)", [rule.rule_id, framework, control])
+    tie_break = max((_OWASP_WEIGHT.get(control, 0) for _, control in rule.controls), default=0)
+    con.execute(
+        "insert into run_rules values (?, ?, ?, ?, ?, ?, ?)",
+        [rule.rule_id, rule.subject, rule.severity, rule.confidence, rule.exposure, rule.floor, tie_break],
+    )
+
+
+def judge(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
+    """Makes the temporary view rule_judged: the rule's rows with outcomes as far as coverage allows them.
+
+    Raises: RuleError when the rows break the contract of a rule.
+    """
+    try:
+        con.execute(f"create or replace temp table rule_rows as {bound.query}", dict(bound.query_values))
+    except duckdb.Error as error:
+        raise RuleError(f"{rule.rule_id}/query.sql: {error}", hint="mend the SQL") from error
+    columns = _columns(con, "rule_rows")
+    for name in _OWN_COLUMNS[:3]:
+        if name not in columns:
+            raise RuleError(f"{rule.rule_id}/query.sql: column {name} is missing", hint=nearest(name, columns))
+    _check_rows(con, rule)
+    _cover(con, rule)
+    scope = "subject_id" if rule.subject == "partner" else "tenant_id"
+    own = "".join(
+        f", {f'r.{name}' if name in columns else f'cast(null as {kind})'} as {name}"
+        for name, kind in (("severity", "varchar"), ("exposure", "double"))
+    )
+    extra = "".join(f", r.{_quoted(name)}" for name in columns if name not in _OWN_COLUMNS)
+    con.execute(
+        f"""
+        create or replace temp view rule_judged as
+        select
+            r.subject_id,
+            r.tenant_id,
+            case
+                when r.outcome = 'pass' and g.needs is not null then 'unknown'
+                when r.outcome = 'fail' and g.absence is not null then 'unknown'
+                else r.outcome
+            end as outcome,
+            case
+                when r.outcome = 'pass' then g.needs
+                when r.outcome = 'fail' then g.absence
+                else g.either
+            end as uncovered
+            {own}
+            {extra}
+        from rule_rows r
+        left join rule_gaps g on g.scope = r.{scope}
+        """
+    )
+
+
+def _columns(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    return {name: kind for name, kind, *_ in con.execute(f"describe {table}").fetchall()}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _check_rows(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+    needs_tenant = rule.subject != "partner"
+    severity = "severity" if "severity" in _columns(con, "rule_rows") else "cast(null as varchar)"
+    # Counting hashes is several times faster than texts; the exact count follows only when it finds something.
+    total, distinct, nameless, homeless, outcome, word = con.execute(
+        f"""
+        select
+            count(*),
+            count(distinct hash(subject_id)),
+            count(*) filter (where subject_id is null),
+            count(*) filter (where tenant_id is null),
+            max(coalesce(cast(outcome as varchar), 'null'))
+                filter (where outcome is null or outcome not in ('fail', 'pass', 'unknown')),
+            max({severity}) filter (where {severity} not in ('critical', 'high', 'medium', 'low', 'info'))
+        from rule_rows
+        """
+    ).fetchall()[0]
+    if nameless:
+        raise RuleError(f"{rule.rule_id}: a row has no subject_id", hint="leave such rows out")
+    if needs_tenant and homeless:
+        raise RuleError(f"{rule.rule_id}: a row has no tenant_id", hint="coverage is looked up there")
+    if outcome is not None:
+        raise RuleError(f"{rule.rule_id}: unknown outcome {outcome!r}", hint="return fail, pass or unknown")
+    if word is not None:
+        raise RuleError(f"{rule.rule_id}: unknown severity {word!r}", hint="return critical, high, medium, low or info")
+    if distinct != total:
+        twice = con.execute(
+            "select subject_id from rule_rows group by subject_id having count(*) > 1 order by subject_id limit 1"
+        ).fetchall()
+        if twice:
+            raise RuleError(f"{rule.rule_id}: judges {twice[0][0]} more than once", hint="return each subject once")
+
+
+def _cover(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+    """Makes rule_gaps: for each scope (a tenant, or a partner over all its tenants) the datasets not covered."""
+    uses = [
+        *((dataset, "needs") for dataset in rule.needs),
+        *((dataset, "absence") for dataset in rule.absence),
+        *((dataset, "base") for dataset in _BASE[rule.subject]),
+        *(
+            (dataset, "soft")
+            for dataset in (*_SOFT_BASE[rule.subject], *(_ATTRIBUTION if rule.subject != "tenant" else ()))
+        ),
+    ]
+    con.execute("create or replace temp table rule_datasets (dataset varchar, used varchar)")
+    if uses:
+        con.execute(
+            f"insert into rule_datasets values {', '.join('(?, ?)' for _ in uses)}",
+            [value for pair in uses for value in pair],
+        )
+    con.execute(
+        _sql("check_cover_partners" if rule.subject == "partner" else "check_cover_tenants"), {"rule": rule.rule_id}
+    )
+    con.execute(_sql("check_cover"), {"rule": rule.rule_id})
+
+
+def _not_assessed(con: duckdb.DuckDBPyConnection, rule: Rule) -> str | None:
+    """Why the rule may not judge: a register field that fewer than half of the rows fill."""
+    for declared in rule.declared:
+        table, _, field = declared.partition(".")
+        rows = con.execute(
+            "select coalesce(sum(filled) filter (where field = ?), 0), max(rows) from register_fields where holds = ?",
+            [field, table],
+        ).fetchall()
+        filled, total = rows[0]
+        if not total:
+            return f"the register holds no {table.replace('_', ' ')}"
+        if 2 * filled < total:
+            return f"{filled} of {total} declared"
+    return None
+
+
+def _count(con: duckdb.DuckDBPyConnection, rule: Rule, not_assessed: str | None) -> None:
+    provider = "'all'" if rule.subject == "partner" else "split_part(tenant_id, ':', 1)"
+    judged = "true" if not_assessed is None else "false"
+    con.execute(
+        f"""
+        insert into rule_results
+        select
+            ?,
+            {provider},
+            sum(n),
+            coalesce(sum(n) filter (where {judged} and outcome = 'fail'), 0),
+            coalesce(sum(n) filter (where {judged} and outcome = 'pass'), 0),
+            coalesce(sum(n) filter (where {judged} and outcome = 'unknown'), 0),
+            ?
+        from (select tenant_id, outcome, count(*) as n from rule_judged group by tenant_id, outcome)
+        group by 2
+        """,
+        [rule.rule_id, not_assessed],
+    )
+
+
+def _keep(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
+    """Stores fails and unknowns, and what the rule itself says as evidence of its fails."""
+    columns = _columns(con, "rule_judged")
+    message = _template(rule, "message", rule.message, columns)
+    unknown = _template(
+        rule, "unknown", rule.unknown or f"cannot be said: {rule.title[:1].lower()}{rule.title[1:]}", columns
+    )
+    con.execute(
+        f"""
+        insert into run_judged
+        select
+            finding_id_of($rule, subject_id),
+            $rule,
+            subject_id,
+            tenant_id,
+            outcome,
+            severity,
+            exposure,
+            case
+                when outcome = 'fail' then {message}
+                when uncovered is not null then 'cannot be said, because it was not read: ' || uncovered
+                else {unknown}
+            end,
+            uncovered
+        from rule_judged
+        where outcome <> 'pass'
+        """,
+        {"rule": rule.rule_id},
+    )
+    evidence = [
+        (n, name.replace("_", " "), _text(name, kind))
+        for n, (name, kind) in enumerate(columns.items(), 1)
+        if name not in (*_OWN_COLUMNS, "uncovered")
+    ]
+    if rule.check_by_hand:
+        evidence.append((100102, "check by hand", _commands(rule, columns)))
+    rows = ", ".join(f"{{'seq': {n}, 'label': {_literal(label)}, 'value': {value}}}" for n, label, value in evidence)
+    if rows:
+        con.execute(
+            f"""
+            insert into finding_evidence
+            select finding_id, e.seq, e.label, e.value
+            from (
+                select finding_id_of(?, subject_id) as finding_id, unnest([{rows}]) as e
+                from rule_judged
+                where outcome = 'fail'
+            )
+            where e.value is not null
+            """,
+            [rule.rule_id],
+        )
+    if bound.evidence is not None:
+        _keep_evidence(con, rule, bound.evidence, bound.evidence_values)
+
+
+def _commands(rule: Rule, columns: Mapping[str, str]) -> str:
+    """SQL for the command of a row's provider and kind; null where there is none."""
+    branches = []
+    for applies_to, command in rule.check_by_hand:
+        provider, _, kind = applies_to.partition(":")
+        when = f"split_part(tenant_id, ':', 1) = {_literal(provider)}"
+        if kind:
+            when += f" and kind = {_literal(kind)}"
+        filled = _template(rule, f"check_by_hand.{applies_to}", command, columns, is_command=True)
+        branches.append(f"when {when} then {filled}")
+    return f"case {' '.join(branches)} end"
+
+
+def _keep_evidence(con: duckdb.DuckDBPyConnection, rule: Rule, sql: str, values: Mapping[str, Any]) -> None:
+    try:
+        con.execute(f"create or replace temp table rule_evidence as {sql}", dict(values))
+    except duckdb.Error as error:
+        raise RuleError(f"{rule.rule_id}/evidence.sql: {error}", hint="mend the SQL") from error
+    columns = _columns(con, "rule_evidence")
+    if list(columns) != ["subject_id", "label", "value"]:
+        raise RuleError(
+            f"{rule.rule_id}/evidence.sql: returns {', '.join(columns)}", hint="return subject_id, label, value"
+        )
+    con.execute(
+        f"""
+        insert into finding_evidence
+        select
+            finding_id_of(?, e.subject_id),
+            999 + row_number() over (partition by e.subject_id order by e.label, e.value),
+            e.label,
+            {_text("value", columns["value"], prefix="e.")}
+        from rule_evidence e
+        join rule_judged j on j.subject_id = e.subject_id and j.outcome = 'fail'
+        where e.value is not null
+        """,
+        [rule.rule_id],
+    )
+
+
+def _text(name: str, kind: str, *, prefix: str = "") -> str:
+    """SQL that writes a column as a person would; null stays null."""
+    column = prefix + _quoted(name)
+    if kind.startswith("TIMESTAMP"):
+        return f"replace(strftime({column}, '%Y-%m-%d %H:%M'), ' 00:00', '')"
+    if kind == "BOOLEAN":
+        return f"case {column} when true then 'yes' when false then 'no' end"
+    return f"cast({column} as varchar)"
+
+
+def _template(rule: Rule, key: str, template: str, columns: Mapping[str, str], *, is_command: bool = False) -> str:
+    """SQL that fills `{column}`: an unknown value reads "unknown", in a command it leaves no command."""
+    parts = []
+    try:
+        fields = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise RuleError(f"{rule.rule_id}/rule.toml: {key}: {error}", hint="write {column}") from error
+    for text, name, spec, conversion in fields:
+        if text:
+            parts.append(_literal(text))
+        if name is None:
+            continue
+        if name not in columns or spec or conversion:
+            raise RuleError(
+                f"{rule.rule_id}/rule.toml: {key} names {{{name}}}, which is no column of query.sql",
+                hint=nearest(name, columns),
+            )
+        value = _text(name, columns[name])
+        parts.append(f"shell_quoted({value})" if is_command else f"coalesce({value}, 'unknown')")
+    return " || ".join(parts) or "''"
+
+
+def _vanished(con: duckdb.DuckDBPyConnection, rule: Rule, not_assessed: str | None) -> None:
+    """Notes findings of the scan before that are gone now, and what was not covered that would have shown them."""
+    scope = "subject_id" if rule.subject == "partner" else "tenant_id"
+    con.execute(
+        f"""
+        insert into run_vanished
+        select p.finding_id, coalesce(?, g.gone)
+        from run_previous p
+        left join rule_gaps g on g.scope = p.{scope}
+        where p.rule_id = ?
+            and p.finding_id not in (select finding_id from run_judged where rule_id = ?)
+        """,
+        [not_assessed, rule.rule_id, rule.rule_id],
+    )
+
+
+def _drop(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("drop view if exists rule_judged")
+    for table in con.execute("select table_name from duckdb_tables() where temporary").fetchall():
+        if re.match(r"(run|rule)_", table[0]):
+            con.execute(f"drop table temp.{_quoted(table[0])}")
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case of a rule; no problem means that it came out as expected."""
+
+    rule_id: str
+    case: str
+    problems: tuple[str, ...]
+
+
+def test_cases(rule: Rule) -> list[CaseResult]:
+    """Runs the rule's cases through the engine, and says which kinds of case are missing."""
+    return list(_case_results(rule))
+
+
+test_cases.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+
+
+def _case_results(rule: Rule) -> Iterator[CaseResult]:
+    cases = rule.cases.get("case", [])
+    excused = rule.cases.get("cases", {})
+    missing = []
+    for kind in KINDS:
+        if kind in excused:
+            if not str(excused[kind]).startswith("impossible: "):
+                missing.append(f"[cases] {kind} does not say why it is impossible")
+        elif not any(case.get("kind") == kind for case in cases):
+            missing.append(f"no case of kind {kind}")
+    missing += [f"unknown key {key!r}" for key in rule.cases if key not in ("as_of", "case", "cases")] + [
+        f"[cases] excuses unknown kind {kind!r}" for kind in excused if kind not in KINDS
+    ]
+    yield CaseResult(rule.rule_id, "kinds of case", tuple(missing))
+    for case in cases:
+        yield CaseResult(rule.rule_id, str(case.get("name", "a case without a name")), tuple(_problems(rule, case)))
+
+
+_CASE_KEYS: Final = ("kind", "name", "expect", "severity", "params", "as_of")
+
+
+def case_outcomes(
+    rule: Rule, case: Mapping[str, Any], *, uncovered: Sequence[str] = ()
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Outcome and severity per subject of one case, with nothing in the scan but its rows.
+
+    Everything the rule relies on is covered, except `uncovered`, unless the case gives coverage itself.
+    """
+    with store.empty() as con:
+        _fill(con, rule, case, uncovered)
+        params = case.get("params", {})
+        run(con, [rule], {rule.rule_id: params})
+        severities = dict(con.execute("select subject_id, severity from findings").fetchall())
+        _prepare(con, None)
+        judge(con, rule, rule_folders.bind(rule, params, as_of=_as_of(con)))
+        return dict(con.execute("select subject_id, outcome from rule_judged").fetchall()), severities
+
+
+def _problems(rule: Rule, case: Mapping[str, Any]) -> Iterator[str]:
+    if case.get("kind") not in KINDS:
+        yield f"unknown kind {case.get('kind')!r}"
+    if not case.get("expect"):
+        yield "it expects no outcome"
+    for key in case:
+        if key not in (*_CASE_KEYS, *store.tables()):
+            yield f"unknown key {key!r}: {nearest(key, (*_CASE_KEYS, *store.tables()))}"
+            return
+    try:
+        outcomes, severities = case_outcomes(rule, case)
+    except (RuleError, duckdb.Error) as error:
+        yield str(error)
+        return
+    expected: dict[str, str] = case.get("expect", {})
+    for subject in sorted(outcomes.keys() | expected.keys()):
+        got, wanted = outcomes.get(subject, "not applicable"), expected.get(subject, "not applicable")
+        if got != wanted:
+            yield f"{subject}: expected {wanted}, got {got}"
+    for subject, severity in case.get("severity", {}).items():
+        if severities.get(subject) != severity:
+            yield f"{subject}: expected severity {severity}, got {severities.get(subject)}"
+    wanted_kind = {"fires": "fail", "silent": "pass", "unknown": "unknown"}.get(case.get("kind", ""))
+    if wanted_kind and expected and wanted_kind not in expected.values():
+        yield f"a case of kind {case['kind']} expects a {wanted_kind}"
+
+
+def _fill(con: duckdb.DuckDBPyConnection, rule: Rule, case: Mapping[str, Any], uncovered: Sequence[str]) -> None:
+    as_of = case.get("as_of", rule.cases.get("as_of"))
+    if not isinstance(as_of, datetime):
+        raise RuleError(f"{rule.rule_id}/cases.toml: as_of is missing", hint="write as_of = 2026-01-31T00:00:00Z")
+    rows: dict[str, list[dict[str, Any]]] = {key: list(case[key]) for key in case if key not in _CASE_KEYS}
+    rows.setdefault("scans", [{"as_of": as_of}])
+    tenants = {row["tenant_id"] for table in rows.values() for row in table if row.get("tenant_id")}
+    rows.setdefault("tenants", [{"tenant_id": tenant} for tenant in sorted(tenants)])
+    read = set(rule.needs) | set(rule.absence) | set(_BASE[rule.subject])
+    rows.setdefault(
+        "coverage",
+        [
+            {
+                "tenant_id": "register:main" if dataset.startswith("register.") else tenant,
+                "dataset": dataset,
+                "status": "denied" if dataset in uncovered else "complete",
+            }
+            for dataset in sorted(read)
+            for tenant in sorted(tenants or {"register:main"})
+        ],
+    )
+    rows.setdefault(
+        "register_fields",
+        [
+            {"holds": field.partition(".")[0], "field": field.partition(".")[2], "filled": 1, "rows": 1}
+            for field in rule.declared
+        ],
+    )
+    for table, entries in rows.items():
+        for row in entries:
+            if table == "coverage" and row["dataset"] not in DATASETS:
+                raise RuleError(f"{rule.rule_id}/cases.toml: unknown dataset {row['dataset']}")
+            if "provider" in _columns(con, table) and "provider" not in row and "tenant_id" in row:
+                row = row | {"provider": row["tenant_id"].partition(":")[0]}
+            con.execute(
+                f"insert into {table} ({', '.join(_quoted(name) for name in row)}) values ({_marks(row)})",
+                [_naive(value) for value in row.values()],
+            )
+
+
+def _naive(value: date | datetime | Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value

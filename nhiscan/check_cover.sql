@@ -1,0 +1,35 @@
+-- What is not covered, by scope and by what relies on it; and the words for it, by tenant.
+create or replace temp table rule_reads as
+select distinct
+    s.scope,
+    coalesce(c.tenant_id, case when d.dataset like 'register.%' then '*' else s.tenant_id end) as tenant_id,
+    d.dataset,
+    d.used,
+    coalesce(c.in_words, d.dataset || ': not read') as in_words,
+    case when d.used = 'soft' then coalesce(c.is_failing, false) else not coalesce(c.is_covered, false) end as is_gap
+from rule_scopes s
+cross join rule_datasets d
+left join run_dataset_coverage c
+    on c.dataset = d.dataset
+    and c.tenant_id = case when d.dataset like 'register.%' then '*' else s.tenant_id end
+where s.tenant_id is not null
+    or d.dataset like 'register.%';
+create or replace temp table rule_gaps as
+select
+    scope,
+    string_agg(distinct dataset, ', ' order by dataset) filter (where used = 'needs') as needs,
+    string_agg(distinct dataset, ', ' order by dataset) filter (where used = 'absence') as absence,
+    string_agg(distinct dataset, ', ' order by dataset) filter (where used in ('needs', 'absence')) as either,
+    string_agg(distinct dataset, ', ' order by dataset) filter (where used <> 'absence') as gone
+from rule_reads
+where is_gap
+group by scope;
+insert into run_coverage
+select
+    $rule,
+    tenant_id,
+    string_agg(distinct in_words, '; ' order by in_words),
+    string_agg(distinct in_words, '; ' order by in_words) filter (where is_gap)
+from rule_reads
+where used in ('needs', 'absence')
+group by tenant_id;

@@ -1,0 +1,70 @@
+-- Working tables of one run of check.
+create or replace temp macro finding_id_of(rule_id, subject_id) as
+    substr(sha256(rule_id || chr(10) || subject_id), 1, 20);
+create or replace temp macro case_id_of(subject_kind, subject_id) as
+    substr(
+        sha256(
+            'case' || chr(10) || case when subject_kind = 'credential' then 'identity' else subject_kind end
+            || chr(10) || subject_id
+        ),
+        1,
+        20
+    );
+create or replace temp macro use_in_words(used_at, is_known, source, horizon) as
+    case
+        when used_at is not null then strftime(used_at, '%Y-%m-%d %H:%M')
+        when is_known then 'never, as far as the source reaches'
+        else 'cannot be known from this source'
+    end
+    || coalesce(', from ' || source, '')
+    || coalesce(', history since ' || strftime(horizon, '%Y-%m-%d'), '');
+-- As Python's shlex.quote does it.
+create or replace temp macro shell_quoted(word) as
+    case
+        when regexp_full_match(word, '[a-zA-Z0-9@%+=:,./_-]+') then word
+        else '''' || replace(word, '''', '''"''"''') || ''''
+    end;
+create or replace temp table run_rules (
+    rule_id varchar,
+    subject varchar,
+    severity varchar,
+    confidence double,
+    exposure double,
+    floor_at double,
+    tie_break bigint
+);
+create or replace temp table run_judged (
+    finding_id varchar,
+    rule_id varchar,
+    subject_id varchar,
+    tenant_id varchar,
+    outcome varchar,
+    severity varchar,
+    exposure double,
+    message varchar,
+    uncovered varchar
+);
+create or replace temp table run_vanished (
+    finding_id varchar,
+    uncovered varchar
+);
+create or replace temp table run_dataset_coverage (
+    tenant_id varchar,
+    dataset varchar,
+    is_covered boolean,
+    is_failing boolean,
+    in_words varchar
+);
+create or replace temp table run_coverage (
+    rule_id varchar,
+    tenant_id varchar,
+    reads varchar,
+    gaps varchar
+);
+create or replace temp table run_previous as
+select
+    *,
+    false as is_established,
+    false as is_standing
+from findings
+where false;

@@ -1,0 +1,501 @@
+"""Rules as data: a folder becomes a Rule or a RuleError that says what to mend.
+
+A rule's SQL must run on DuckDB, Spark and ClickHouse, give the same answer twice and reach nothing but
+the tables of a scan. So functions are allowed by name, tables must be in the schema, and values are bound.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any, Final
+
+import duckdb
+
+from nhiscan import store
+from nhiscan.config import nearest
+from nhiscan.errors import ConfigError, RuleError
+from nhiscan.model import DATASETS, RECORD_TYPES, SEVERITIES
+
+SUBJECTS: Final = ("identity", "credential", "partner", "tenant")
+PARAM_TYPES: Final = ("days", "hours", "int", "float", "text", "texts")
+
+_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PARAM: Final = re.compile(r"\$([A-Za-z_]\w*)")
+_IN_LIST: Final = re.compile(r"\bin\s+\$([A-Za-z_]\w*)", re.IGNORECASE)
+_STRING: Final = re.compile(r"('(?:[^']|'')*')")
+_COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_CALL: Final = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+
+_FUNCTIONS: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "count sum min max avg coalesce nullif lower upper length substr substring replace trim concat cast abs round"
+        " floor ceil greatest least row_number rank dense_rank lag lead first_value last_value",
+    )
+)
+_BEFORE_PARENTHESIS: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "as and or not in on when then else case from join where select distinct all any exists over by union having"
+        " with values using between like except intersect",
+    )
+)
+_BANNED: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "glob qualify interval json list hash now today random current_date current_time current_timestamp"
+        " localtimestamp localtime ilike similar pivot unpivot lateral asof positional recursive tablesample exclude"
+        " rename anti semi sample filter within fill",
+    )
+)
+
+# Category -> numbers in force in CSF 2.0; ids of CSF 1.1 such as ID.SC-2, PR.AC-1 or PR.DS-05 are withdrawn.
+# Source: usnistgov/oscal-content, nist.gov/CSF/v2.0, catalogue 1.2.0.
+_CSF: Final = {
+    "GV.OC": "01 02 03 04 05",
+    "GV.RM": "01 02 03 04 05 06 07",
+    "GV.RR": "01 02 03 04",
+    "GV.PO": "01 02",
+    "GV.OV": "01 02 03",
+    "GV.SC": "01 02 03 04 05 06 07 08 09 10",
+    "ID.AM": "01 02 03 04 05 07 08",
+    "ID.RA": "01 02 03 04 05 06 07 08 09 10",
+    "ID.IM": "01 02 03 04",
+    "PR.AA": "01 02 03 04 05 06",
+    "PR.AT": "01 02",
+    "PR.DS": "01 02 10 11",
+    "PR.PS": "01 02 03 04 05 06",
+    "PR.IR": "01 02 03 04",
+    "DE.CM": "01 02 03 06 09",
+    "DE.AE": "02 03 04 06 07 08",
+    "RS.MA": "01 02 03 04 05",
+    "RS.AN": "03 06 07 08",
+    "RS.CO": "02 03",
+    "RS.MI": "01 02",
+    "RC.RP": "01 02 03 04 05 06",
+    "RC.CO": "03 04",
+}
+CONTROLS: Final[Mapping[str, re.Pattern[str]]] = {
+    "owasp_nhi_2025": re.compile(r"NHI(10|[1-9]):2025"),
+    "nist_csf_2_0": re.compile("|".join(rf"{re.escape(c)}-({n.replace(' ', '|')})" for c, n in _CSF.items())),
+    "nist_ai_rmf_1_0": re.compile(r"(GOVERN [1-6]|MAP [1-5]|MEASURE [1-4]|MANAGE [1-4])\.\d{1,2}"),
+    "iso_27001_2022": re.compile(r"A\.(5\.([1-9]|[12]\d|3[0-7])|6\.[1-8]|7\.([1-9]|1[0-4])|8\.([1-9]|[12]\d|3[0-4]))"),
+    "soc2_tsc_2017": re.compile(r"CC[1-9]\.\d|A1\.[1-3]|C1\.[12]|PI1\.[1-5]|P[1-8]\.\d"),
+    "cis_v8_1": re.compile(r"([1-9]|1[0-8])\.([1-9]|1[0-4])"),
+}
+_OWASP_ALIAS: Final = re.compile(r"NHI-?0?(10|[1-9])(:2025)?")
+
+
+@dataclass(frozen=True)
+class Param:
+    """One setting of a rule. `days` and `hours` are also offered as `$name_before` and `$name_after`."""
+
+    name: str
+    type: str
+    default: Any
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule folder, read and checked; `cases` is the parsed cases.toml.
+
+    `check_by_hand` pairs a provider, or `<provider>:<kind>`, with a command for a shell.
+    """
+
+    rule_id: str
+    family: str
+    title: str
+    why: str
+    fix: str
+    severity: str
+    confidence: float
+    exposure: float
+    subject: str
+    needs: tuple[str, ...]
+    absence: tuple[str, ...]
+    declared: tuple[str, ...]
+    message: str
+    unknown: str | None
+    refuted_by: str
+    check_by_hand: tuple[tuple[str, str], ...]
+    floor: float
+    params: tuple[Param, ...]
+    controls: tuple[tuple[str, str], ...]
+    query: str
+    evidence: str | None
+    cases: Mapping[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A rule with its effective parameters: text and values ready to execute."""
+
+    query: str
+    query_values: Mapping[str, Any]
+    evidence: str | None
+    evidence_values: Mapping[str, Any]
+    params: str
+    version: str
+
+
+_REQUIRED: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "title": str,
+    "why": str,
+    "fix": str,
+    "severity": str,
+    "confidence": (int, float),
+    "exposure": (int, float),
+    "subject": str,
+    "needs": list,
+    "message": str,
+    "refuted_by": str,
+    "controls": dict,
+}
+_OPTIONAL: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "absence": list,
+    "declared": list,
+    "unknown": str,
+    "check_by_hand": dict,
+    "floor": (int, float),
+    "params": dict,
+}
+
+
+def load(packs: Iterable[Traversable] | None = None) -> list[Rule]:
+    """Every rule of the packs, by id; without packs, the rules that come with nhiscan.
+
+    A pack is a folder of families, each a folder of rules.
+    Raises: RuleError naming the rule and what to mend.
+    """
+    found: dict[str, Rule] = {}
+    for pack in [resources.files("nhiscan.rules")] if packs is None else packs:
+        for family in _folders(pack):
+            for folder in _folders(family):
+                rule = read(folder, family=family.name)
+                if rule.rule_id in found:
+                    raise RuleError(f"{rule.rule_id}: two rules have this id", hint="rename one of the folders")
+                found[rule.rule_id] = rule
+    return [found[rule_id] for rule_id in sorted(found)]
+
+
+def _folders(folder: Traversable) -> Iterator[Traversable]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir() and not entry.name.startswith(("_", ".")):
+            yield entry
+
+
+def read(folder: Traversable, *, family: str) -> Rule:
+    """The rule in one folder. Raises: RuleError."""
+    rule_id = folder.name
+    if not _NAME.fullmatch(rule_id):
+        raise RuleError(f"{rule_id}: a rule id is lower case words joined by hyphens", hint="rename the folder")
+    known = ("rule.toml", "query.sql", "cases.toml", "evidence.sql")
+    files: dict[str, str] = {}
+    for entry in folder.iterdir():
+        if entry.name.startswith(("_", ".")):
+            continue
+        if entry.name not in known:
+            raise RuleError(f"{rule_id}: unknown file {entry.name}", hint=nearest(entry.name, known))
+        files[entry.name] = entry.read_text(encoding="utf-8")
+    for name in known[:3]:
+        if name not in files:
+            raise RuleError(f"{rule_id}: {name} is missing", hint="a rule is rule.toml, query.sql and cases.toml")
+    digest = hashlib.sha256("\0".join(f"{name}\0{files[name]}" for name in sorted(files)).encode()).hexdigest()
+    about = _toml(files["rule.toml"], f"{rule_id}/rule.toml")
+    cases = _toml(files["cases.toml"], f"{rule_id}/cases.toml")
+    rule = _rule(rule_id, family, about, files["query.sql"], files.get("evidence.sql"), cases, digest)
+    lint(rule)
+    return rule
+
+
+def _toml(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RuleError(f"{where}: {error}", hint="mend the file; it must be TOML") from error
+
+
+def _rule(
+    rule_id: str,
+    family: str,
+    about: Mapping[str, Any],
+    query: str,
+    evidence: str | None,
+    cases: Mapping[str, Any],
+    digest: str,
+) -> Rule:
+    _check_keys(about, {*_REQUIRED, *_OPTIONAL}, f"{rule_id}/rule.toml: unknown key ")
+    for key, kind in {**_REQUIRED, **_OPTIONAL}.items():
+        if key not in about:
+            if key in _REQUIRED:
+                raise RuleError(f"{rule_id}/rule.toml: {key} is missing", hint="it has no default")
+        elif not isinstance(about[key], kind) or isinstance(about[key], bool):
+            raise RuleError(f"{rule_id}/rule.toml: {key} has the wrong type", hint=f"write a {_type_name(kind)}")
+    _one_of(about["severity"], SEVERITIES, f"{rule_id}/rule.toml: unknown severity ")
+    _one_of(about["subject"], SUBJECTS, f"{rule_id}/rule.toml: unknown subject ")
+    for key in ("confidence", "exposure"):
+        if not 0 < about[key] <= 1:
+            raise RuleError(f"{rule_id}/rule.toml: {key} is not above 0 and at most 1", hint="write 0.1 to 1")
+    for key in ("needs", "absence"):
+        for dataset in about.get(key, []):
+            _one_of(dataset, DATASETS, f"{rule_id}/rule.toml: {key} names unknown dataset ")
+    for field in about.get("declared", []):
+        _one_of(field, _register_fields(), f"{rule_id}/rule.toml: declared names unknown register field ")
+    return Rule(
+        rule_id=rule_id,
+        family=family,
+        title=about["title"],
+        why=about["why"],
+        fix=about["fix"],
+        severity=about["severity"],
+        confidence=float(about["confidence"]),
+        exposure=float(about["exposure"]),
+        subject=about["subject"],
+        needs=tuple(about["needs"]),
+        absence=tuple(about.get("absence", ())),
+        declared=tuple(about.get("declared", ())),
+        message=about["message"],
+        unknown=about.get("unknown"),
+        refuted_by=about["refuted_by"],
+        check_by_hand=tuple(_commands(rule_id, about.get("check_by_hand", {}))),
+        floor=float(about.get("floor", 0)),
+        params=tuple(_params(rule_id, about.get("params", {}))),
+        controls=tuple(_controls(rule_id, about["controls"])),
+        query=query,
+        evidence=evidence,
+        cases=cases,
+        digest=digest,
+    )
+
+
+def _type_name(kind: type | tuple[type, ...]) -> str:
+    first = kind if isinstance(kind, type) else kind[-1]
+    return {str: "text", list: "list", dict: "table", float: "number"}[first]
+
+
+def _check_keys(data: Mapping[str, Any], known: Iterable[str], what: str) -> None:
+    for key in data:
+        _one_of(key, known, what)
+
+
+def _one_of(word: str, known: Iterable[str], what: str) -> None:
+    if word not in (names := set(known)):
+        raise RuleError(f"{what}{word!r}", hint=nearest(str(word), names))
+
+
+def _register_fields() -> set[str]:
+    register = {dataset.partition(".")[2] for dataset in DATASETS if dataset.startswith("register.")}
+    return {
+        f"{record.table}.{field.name}"
+        for record in RECORD_TYPES
+        if record.table in register
+        for field in dataclasses.fields(record)
+    }
+
+
+def _params(rule_id: str, params: Mapping[str, Any]) -> Iterator[Param]:
+    for name, spec in params.items():
+        where = f"{rule_id}/rule.toml: params.{name}"
+        if not isinstance(spec, dict) or "type" not in spec or "default" not in spec:
+            raise RuleError(f"{where} needs a type and a default", hint='write { type = "days", default = 90 }')
+        _check_keys(spec, ("type", "default", "source"), f"{where}: unknown key ")
+        _one_of(spec["type"], PARAM_TYPES, f"{where}: unknown type ")
+        param = Param(name, spec["type"], spec["default"], spec.get("source"))
+        problem = _value_problem(param, param.default)
+        if problem:
+            raise RuleError(f"{where}: the default {problem}", hint="mend the default or the type")
+        yield param
+
+
+def _commands(rule_id: str, commands: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for applies_to, command in commands.items():
+        if not isinstance(command, str):
+            raise RuleError(f"{rule_id}/rule.toml: check_by_hand.{applies_to} is not a text", hint="write one command")
+        yield applies_to, command
+
+
+def _value_problem(param: Param, value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "is a boolean"
+    if param.type in ("days", "hours"):
+        return None if isinstance(value, int) and 0 <= value <= 36500 * 24 else "is not a whole number of time units"
+    if param.type == "int":
+        return None if isinstance(value, int) else "is not a whole number"
+    if param.type == "float":
+        return None if isinstance(value, (int, float)) else "is not a number"
+    if param.type == "text":
+        return None if isinstance(value, str) else "is not a text"
+    ok = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return None if ok else "is not a list of texts"
+
+
+def _controls(rule_id: str, controls: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for framework, ids in controls.items():
+        _one_of(framework, CONTROLS, f"{rule_id}/rule.toml: unknown framework ")
+        for control in ids:
+            if framework == "owasp_nhi_2025" and (alias := _OWASP_ALIAS.fullmatch(control)):
+                control = f"NHI{alias[1]}:2025"
+            if not CONTROLS[framework].fullmatch(control):
+                raise RuleError(
+                    f"{rule_id}/rule.toml: {framework} has no control {control!r}",
+                    hint="use an id that is in force; withdrawn ones are not accepted",
+                )
+            yield framework, control
+
+
+def lint(rule: Rule) -> None:
+    """Refuses SQL that is not one portable SELECT over the tables of a scan with declared parameters.
+
+    Raises: RuleError.
+    """
+    used: set[str] = set()
+    for name, sql in (("query.sql", rule.query), ("evidence.sql", rule.evidence)):
+        if sql is not None:
+            _lint_sql(f"{rule.rule_id}/{name}", sql)
+            used |= _used(sql)
+    offered = _offered(rule.params)
+    for name in sorted(used):
+        if name not in offered:
+            raise RuleError(f"{rule.rule_id}: ${name} is not declared", hint=nearest(name, offered))
+    for param in rule.params:
+        if param.type == "texts":
+            for sql in filter(None, (rule.query, rule.evidence)):
+                if _PARAM.findall(_code(sql)).count(param.name) != _IN_LIST.findall(_code(sql)).count(param.name):
+                    raise RuleError(f"{rule.rule_id}: ${param.name} is a list", hint=f"write `in ${param.name}`")
+        if not any(offered[name] == param.name for name in used):
+            raise RuleError(f"{rule.rule_id}: ${param.name} is declared and never used", hint="use it or remove it")
+
+
+def _lint_sql(where: str, sql: str) -> None:
+    code = _code(sql)
+    for word in re.findall(r"[A-Za-z_]\w*", code):
+        if word.lower() in _BANNED:
+            raise RuleError(f"{where}: {word} does not run everywhere", hint="use portable SQL")
+    for pattern, name in (
+        (r"\busing\s+key\b", "using key"),
+        (r"::", "::"),
+        (r"->", "->"),
+        (r"~", "~"),
+        (r"\?", "?"),
+        ('"', '"'),
+    ):
+        if re.search(pattern, code, re.IGNORECASE):
+            raise RuleError(f"{where}: {name} does not run everywhere", hint="use portable SQL and named parameters")
+    if re.search(r"\b(from|join)\s+'", _COMMENT.sub(" ", sql), re.IGNORECASE):
+        raise RuleError(f"{where}: reads a file", hint="a rule reads the tables of a scan")
+    for called in _CALL.findall(code):
+        if called.lower() not in _FUNCTIONS | _BEFORE_PARENTHESIS:
+            raise RuleError(f"{where}: {called}() is not a portable function", hint=nearest(called, _FUNCTIONS))
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise RuleError(f"{where}: {error}", hint="mend the SQL") from error
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise RuleError(f"{where}: is not one SELECT", hint="write one SELECT and nothing else")
+    with duckdb.connect() as con:
+        read = {name.lower() for name in con.get_table_names(_PARAM.sub("null", _expand(sql, {})))}
+    for table in sorted(read - set(store.tables())):
+        raise RuleError(f"{where}: reads {table}, which is no table of a scan", hint=nearest(table, store.tables()))
+
+
+def _code(sql: str) -> str:
+    return _STRING.sub("''", _COMMENT.sub(" ", sql))
+
+
+def _used(sql: str) -> set[str]:
+    return set(_PARAM.findall(_code(sql)))
+
+
+def _offered(params: Sequence[Param]) -> dict[str, str | None]:
+    """Every `$name` that the SQL may use -> the parameter behind it."""
+    offered: dict[str, str | None] = {"as_of": None}
+    for param in params:
+        offered[param.name] = param.name
+        if param.type in ("days", "hours"):
+            offered |= {f"{param.name}_before": param.name, f"{param.name}_after": param.name}
+        elif param.type == "texts":
+            offered[f"{param.name}_count"] = param.name
+    return offered
+
+
+def check_overrides(rules: Sequence[Rule], overrides: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuses settings of [rules] that no rule has.
+
+    Raises: ConfigError naming the nearest rule or parameter.
+    """
+    known = {rule.rule_id: rule for rule in rules}
+    for rule_id, values in overrides.items():
+        if rule_id not in known:
+            raise ConfigError(f"rules.{rule_id}: no such rule", hint=nearest(rule_id, known))
+        _effective(known[rule_id], values)
+
+
+def _effective(rule: Rule, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    params = {param.name: param for param in rule.params}
+    for name, value in overrides.items():
+        if name not in params:
+            raise ConfigError(f"rules.{rule.rule_id}.{name}: no such parameter", hint=nearest(name, params))
+        problem = _value_problem(params[name], value)
+        if problem:
+            raise ConfigError(f"rules.{rule.rule_id}.{name} {problem}", hint=f"it is of type {params[name].type}")
+    return {name: overrides.get(name, param.default) for name, param in params.items()}
+
+
+def bind(rule: Rule, overrides: Mapping[str, Any], *, as_of: datetime) -> Bound:
+    """The rule's SQL with lists expanded and the values it uses.
+
+    `as_of` is naive UTC, as the tables hold it. Raises: ConfigError.
+    """
+    effective = _effective(rule, overrides)
+    values: dict[str, Any] = {"as_of": as_of}
+    lists: dict[str, list[str]] = {}
+    for param in rule.params:
+        value = effective[param.name]
+        if param.type in ("days", "hours"):
+            span = timedelta(**{param.type: value})
+            values |= {f"{param.name}_before": as_of - span, f"{param.name}_after": as_of + span}
+        if param.type == "texts":
+            lists[param.name] = value
+            values[f"{param.name}_count"] = len(set(value))
+            values |= {f"{param.name}_{n}": item for n, item in enumerate(value, 1)}
+        else:
+            values[param.name] = value
+    shown = ", ".join(
+        f"{param.name} = {_shown(effective[param.name])}"
+        + (f" ({param.source})" if param.source and param.name not in overrides else "")
+        for param in rule.params
+    )
+    version = hashlib.sha256(f"{rule.digest}\0{sorted(effective.items())!r}".encode()).hexdigest()[:12]
+    query = _expand(rule.query, lists)
+    evidence = None if rule.evidence is None else _expand(rule.evidence, lists)
+    return Bound(query, _pick(query, values), evidence, _pick(evidence or "", values), shown, version)
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _pick(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in _used(sql)}
+
+
+def _expand(sql: str, lists: Mapping[str, Sequence[str]]) -> str:
+    """The SQL without comments, each `in $x` written out as bound values; an empty list holds nothing."""
+
+    def written(match: re.Match[str]) -> str:
+        name = match[1]
+        items = ", ".join(f"${name}_{n}" for n in range(1, len(lists.get(name, ())) + 1))
+        return f"in ({items or 'select cast(null as varchar) where 1 = 0'})"
+
+    parts = _STRING.split(_COMMENT.sub(" ", sql))
+    return "".join(part if n % 2 else _IN_LIST.sub(written, part) for n, part in enumerate(parts))
