@@ -17,7 +17,7 @@ limits as (
     join (select distinct tenant_id from identities) i on l.tenant_id in (i.tenant_id, split_part(i.tenant_id, ':', 2))
 ),
 applying as (
-    select p.partner_id, p.tenant_id, c.contract_id, c.state, c.ended_at, c.end_date, c.is_renewal_unconfirmed,
+    select p.partner_id, p.tenant_id, c.contract_id, c.state, c.ended_at, c.last_day, c.is_renewal_unconfirmed,
         c.revoke_sla_hours, c.words, c.register_row,
         case c.state
             when 'in_force' then case when c.is_renewal_unconfirmed then 5 else 6 end
@@ -37,7 +37,7 @@ decided as (
     select *,
         row_number() over (
             partition by partner_id, tenant_id
-            order by weight desc, coalesce(ended_at, end_date, timestamp '9999-12-31') desc, contract_id
+            order by weight desc, coalesce(ended_at, last_day, timestamp '9999-12-31') desc, contract_id
         ) as place,
         bool_or(state = 'ended' and ended_at is null) over (partition by partner_id, tenant_id) as is_end_undated,
         min(case when state = 'future' then words end) over (partition by partner_id, tenant_id) as future

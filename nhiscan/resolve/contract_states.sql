@@ -42,7 +42,7 @@ judged as (
         end as state
     from timed
 )
-select contract_id, partner_id, kind, auto_renew, end_date, covers_subsidiaries, security_terms, revoke_sla_hours, register_row,
+select contract_id, partner_id, kind, auto_renew, last_day, covers_subsidiaries, security_terms, revoke_sla_hours, register_row,
     case state when 'contradictory' then 'unreadable' else state end as state,
     case when state = 'ended' then ends_at end as ended_at,
     state = 'in_force' and ends_at <= as_of as is_renewal_unconfirmed,

@@ -34,8 +34,14 @@ _ROLES: Final = {
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Fills identity_owners; reads identity_partners. Groups are left out."""
+    read_people(con)
+    con.execute(_sql("owners.sql"))
+
+
+def read_people(con: duckdb.DuckDBPyConnection) -> None:
+    """Fills temporary tables: `decisions`, `persons` by every address they had, `owner_addresses` by text in use."""
     decisions.match(con)
-    people(con)
+    con.execute(_sql("people.sql"))
     found = con.execute("select distinct name from tags order by name").fetchall()
     labelled = [(name, _ROLES[names.label(name)]) for (name,) in found if names.label(name) in _ROLES]
     con.execute(
@@ -46,12 +52,6 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         {"name": [name for name, _ in labelled], "role": [role for _, role in labelled]},
     )
     _addresses(con)
-    con.execute(_sql("owners.sql"))
-
-
-def people(con: duckdb.DuckDBPyConnection) -> None:
-    """Fills the temporary table `persons`: every address that a person has or had, and what became of that person."""
-    con.execute(_sql("people.sql"))
 
 
 def _addresses(con: duckdb.DuckDBPyConnection) -> None:

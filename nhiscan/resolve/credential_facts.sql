@@ -1,0 +1,44 @@
+-- One row a credential
+delete from credential_facts;
+
+insert into credential_facts by name
+select c.credential_key,
+    c.credential_id,
+    c.identity_key,
+    f.identity_id,
+    f.name as identity_name,
+    c.provider,
+    c.tenant_id,
+    f.environment,
+    c.kind,
+    c.native_id,
+    c.is_live,
+    c.is_replaceable,
+    c.created_at,
+    cast(floor((epoch(s.as_of) - epoch(c.created_at)) / 86400) as bigint) as age_days,
+    c.last_used_at,
+    c.last_used_known,
+    c.last_used_source,
+    case when c.last_used_known then coalesce(c.last_used_at, c.created_at) end as idle_since,
+    c.expires_at,
+    c.expiry_known,
+    coalesce(k.live_of_kind, 0) as live_of_kind,
+    case when k.newest_at > c.created_at then k.newest_at end as newer_live_at,
+    f.is_nhi,
+    f.is_provider_owned,
+    f.is_partner_related,
+    f.partner_id,
+    f.partner_name,
+    f.owner_mail,
+    f.level,
+    f.contract_is_ended
+from live c
+join identity_facts f using (identity_key)
+cross join scans s
+left join (
+    select identity_key, kind, count(*) as live_of_kind, max(created_at) as newest_at
+    from live
+    where is_live
+    group by identity_key, kind
+) k on k.identity_key = c.identity_key and k.kind = c.kind
+order by c.credential_key

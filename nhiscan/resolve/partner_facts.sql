@@ -1,0 +1,135 @@
+-- One row a partner
+delete from partner_facts;
+
+insert into partner_facts by name
+with held as (
+    select a.partner_id,
+        count(*) as identities,
+        sum(f.live_credentials)::bigint as live_credentials,
+        bool_or(f.has_access) as has_access,
+        bool_or(f.has_access is null) as is_access_unknown,
+        max(f.level) as level,
+        max(f.last_used_at) as last_used_at,
+        coalesce(bool_or(f.environment = 'prod'), false) as touches_production,
+        bool_or(f.environment is null) as is_environment_unknown
+    from (
+        select distinct identity_key, partner_id
+        from identity_partners
+        where verdict = 'asserted'
+    ) a
+    join identity_facts f using (identity_key)
+    group by a.partner_id
+),
+disputed as (
+    select distinct p.partner_id
+    from identity_partners p
+    join identity_facts f using (identity_key)
+    where p.verdict = 'conflict'
+        and f.has_access is not false
+),
+contracted as (
+    select covered_id as partner_id,
+        count(distinct contract_id) as contracts,
+        count(distinct contract_id) filter (state = 'in_force') as contracts_in_force,
+        bool_and(state = 'draft') as has_draft_only,
+        coalesce(bool_or(state = 'in_force' and last_day is null and auto_renew is not true), false) as is_end_missing,
+        case
+            when bool_or(security_terms is false) filter (state = 'in_force') then false
+            when bool_or(security_terms is null) filter (state = 'in_force') then null
+            else bool_and(security_terms) filter (state = 'in_force')
+        end as security_terms
+    from covering
+    group by covered_id
+),
+-- of the tenants where it holds an identity; of all contracts together when it holds none
+placed as (
+    select *
+    from contract_conclusions c
+    where c.tenant_id is not null
+        or c.partner_id not in (select partner_id from contract_conclusions where tenant_id is not null)
+),
+concluded as (
+    select partner_id,
+        case
+            when bool_or(is_ended is false) then false
+            when bool_or(is_ended is null) then null
+            else true
+        end as is_ended,
+        coalesce(bool_or(is_ended), false) as is_ended_somewhere,
+        case when not bool_or(coalesce(is_ended and ended_at is null, false)) then max(ended_at) end as ended_at,
+        bool_or(is_renewal_unconfirmed) as is_renewal_unconfirmed
+    from placed
+    group by partner_id
+),
+business_owners as (
+    select b.partner_id, coalesce(p.mail, a.address, lower(trim(b.text))) as mail,
+        case when p.mail is null then 'unknown' when p.has_left then 'left' else 'active' end as status,
+        case when p.has_left then p.left_on end as left_on
+    from (
+        select partner_id, business_owner as text
+        from partner_rows
+        union
+        select r.partner_id, o.mail
+        from ownerships o
+        join partner_rows r on r.partner_id = o.owned
+        where o.owned_kind = 'partner'
+            and o.role = 'business'
+        union
+        select r.partner_id, o.mail
+        from ownerships o
+        join partner_rows r on r.name = o.owned
+        where o.owned_kind = 'partner'
+            and o.role = 'business'
+    ) b
+    left join owner_addresses a on a.text = b.text
+    left join persons p on p.address = a.address
+    where trim(b.text) <> ''
+    qualify row_number() over (
+        partition by b.partner_id
+        order by case status when 'active' then 0 when 'unknown' then 1 else 2 end, mail
+    ) = 1
+)
+select p.partner_id,
+    p.name,
+    p.type,
+    p.tier,
+    p.risk_tier,
+    p.criticality,
+    case
+        when k.has_open_incident or c.is_ended_somewhere then greatest(coalesce(k.risk, 0.8), 0.8)
+        else k.risk
+    end as risk,
+    b.mail as business_owner,
+    b.status as business_owner_status,
+    b.left_on::timestamp as business_owner_left_on,
+    coalesce(h.identities, 0) as identities,
+    coalesce(h.live_credentials, 0) as live_credentials,
+    case
+        when h.has_access then true
+        when h.is_access_unknown or d.partner_id is not null then null
+        else false
+    end as has_access,
+    h.level,
+    h.last_used_at,
+    coalesce(n.contracts, 0) as contracts,
+    coalesce(n.contracts_in_force, 0) as contracts_in_force,
+    coalesce(n.has_draft_only, false) as has_draft_only,
+    coalesce(n.is_end_missing, false) as is_end_missing,
+    n.security_terms,
+    c.is_ended,
+    c.ended_at,
+    c.is_renewal_unconfirmed,
+    case
+        when h.touches_production then true
+        when h.is_environment_unknown then null
+        else false
+    end as touches_production,
+    p.register_row
+from partner_rows p
+left join partner_risks k using (partner_id)
+left join held h using (partner_id)
+left join disputed d using (partner_id)
+left join contracted n using (partner_id)
+left join concluded c using (partner_id)
+left join business_owners b using (partner_id)
+order by p.partner_id
