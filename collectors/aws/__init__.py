@@ -112,12 +112,12 @@ def account_records(tenant_id: str, snapshot: Snapshot) -> Iterator[Record]:
     group_ids = {group["GroupName"]: identity_id(tenant_id, group["Arn"]) for group in snapshot.groups}
     user_ids = {user["UserName"]: identity_id(tenant_id, user["Arn"]) for user in snapshot.users}
     service_specific = snapshot.service_specific.items("ServiceSpecificCredentials")
-    with_service_specific = {item["UserName"] for item in service_specific}
+    with_live_service_specific = {item["UserName"] for item in service_specific if item["Status"] == "Active"}
     for group in snapshot.groups:
         yield group_record(tenant_id, group)
     for user in snapshot.users:
         credentials = UserCredentials(
-            tenant_id, user, snapshot, has_service_specific=user["UserName"] in with_service_specific
+            tenant_id, user, snapshot, has_live_service_specific=user["UserName"] in with_live_service_specific
         )
         yield from user_records(tenant_id, user, credentials.facts())
         yield from membership_records(tenant_id, user, group_ids)

@@ -23,11 +23,11 @@ _SLOTS: Final = ("access_key_1", "access_key_2")
 class UserCredentials:
     """All that a snapshot says about the credentials of one user; None: could not be read."""
 
-    def __init__(self, tenant_id: str, user: Json, snapshot: Snapshot, *, has_service_specific: bool) -> None:
+    def __init__(self, tenant_id: str, user: Json, snapshot: Snapshot, *, has_live_service_specific: bool) -> None:
         self._tenant_id = tenant_id
         self._user = user
         self._snapshot = snapshot
-        self._has_service_specific = has_service_specific
+        self._has_live_service_specific = has_live_service_specific
         name = user["UserName"]
         self._identity_id = identity_id(tenant_id, user["Arn"])
         self._row = None if isinstance(snapshot.report, Refusal) else snapshot.report.get(user["Arn"])
@@ -56,7 +56,7 @@ class UserCredentials:
         uses = [self._password_use()]
         # AWS dates no use of signing certificates and service-specific credentials.
         has_undated = (
-            self._has_service_specific or _flag(self._row, "cert_1_active") or _flag(self._row, "cert_2_active")
+            self._has_live_service_specific or _flag(self._row, "cert_1_active") or _flag(self._row, "cert_2_active")
         )
         if self._keys is not None:
             uses += [self._key_use(key) for key in self._keys]
