@@ -40,9 +40,7 @@ class Said:
 
     def lost_rows(self) -> dict[str, int]:
         """Of each file, the rows that are neither accepted nor said to be dropped."""
-        return {
-            file.file: file.rows - file.accepted - len(self.dropped(file.file)) for file in self.of(RegisterFile)
-        }
+        return {file.file: file.rows - file.accepted - len(self.dropped(file.file)) for file in self.of(RegisterFile)}
 
 
 Read = Callable[..., Said]
