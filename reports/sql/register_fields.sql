@@ -1,0 +1,1 @@
+select holds, field, filled, rows from register_fields order by holds, field
