@@ -240,7 +240,15 @@ def _print_scan(summary: Mapping[str, Any], report_file: Path | None) -> None:
 @_scan_option
 @click.option("--partner", help="Only what concerns this partner (id or name); nothing of others.")
 @click.option("--owner", help="Only what this owner answers for (mail address); nothing of others.")
-@click.option("-f", "--format", "fmt", type=click.Choice(["html", "json"]), default="html", show_default=True)
+@click.option(
+    "-f",
+    "--format",
+    "fmt",
+    type=click.Choice(["html", "json"]),
+    default="html",
+    show_default=True,
+    help="For people, or for programs.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; stdout by default.")
 def report(
     config_file: Path, scan_id: str | None, partner: str | None, owner: str | None, fmt: str, output: Path | None
@@ -429,9 +437,17 @@ def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> Non
 @click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="Value for $KEY.")
 @click.option("--list", "list_names", is_flag=True, help="List the named queries.")
 @click.option(
-    "-f", "--format", "fmt", type=click.Choice(["table", "csv", "json", "jsonl"]), default="table", show_default=True
+    "-f",
+    "--format",
+    "fmt",
+    type=click.Choice(["table", "csv", "json", "jsonl"]),
+    default="table",
+    show_default=True,
+    help="How to print the rows.",
 )
-@click.option("--max-rows", type=click.IntRange(min=1), default=10_000, show_default=True)
+@click.option(
+    "--max-rows", type=click.IntRange(min=1), default=10_000, show_default=True, help="Stop after this many rows."
+)
 def query(
     config_file: Path,
     scan_id: str | None,
