@@ -1,0 +1,204 @@
+"""What the pages say is done here: commands are run on the demo, settings are read, tutorials are built."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+
+from nhiscan import check, collect, config, rule
+from nhiscan.cli import cli
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+NHISCAN = Path(sys.executable).with_name("nhiscan")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block; `file` is the name in the comment of its first line."""
+
+    language: str
+    text: str
+
+    @property
+    def file(self) -> str | None:
+        found = re.match(r"(?:#|--) (\S+\.\w+)\n", self.text)
+        return found[1] if found else None
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S):
+        yield Block(language, text)
+
+
+def commands() -> list[tuple[str, str]]:
+    """(page, command) for every `$ nhiscan …` line of the pages."""
+    found = [
+        (page.relative_to(ROOT).as_posix(), line.removeprefix("$ "))
+        for page in PAGES
+        for block in blocks(page)
+        if block.language == "console"
+        for line in block.text.splitlines()
+        if line.startswith("$ nhiscan")
+    ]
+    return list(dict.fromkeys(found))
+
+
+def run(command: str, *, cwd: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    assert words[0] == "nhiscan"
+    return subprocess.run(
+        [str(NHISCAN), *words[1:]], cwd=cwd, env={**os.environ, **environ}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a scan of the demo."""
+    folder = tmp_path_factory.mktemp("demo")
+    words = [sys.executable, "-m", "nhiscan.demo", "--out", "demo-report.html", "--state", "state"]
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    return folder / "state"
+
+
+@pytest.mark.parametrize(("page", "command"), [c for c in commands() if shlex.split(c[1])[1] not in {"init", "scan"}])
+def test_a_command_on_a_page_runs_on_the_demo(page: str, command: str, demo: Path) -> None:
+    ran = run(command, cwd=demo, environ={"NHISCAN_CONFIG": str(demo / "nhiscan.toml")})
+    assert ran.returncode == 0, f"{page}: {ran.stderr}"
+
+
+@pytest.mark.parametrize(("page", "command"), [c for c in commands() if shlex.split(c[1])[1] in {"init", "scan"}])
+def test_a_command_that_writes_runs_in_a_fresh_folder(page: str, command: str, tmp_path: Path) -> None:
+    if " scan" in command:
+        assert run("nhiscan init", cwd=tmp_path, environ={}).returncode == 0
+    ran = run(command, cwd=tmp_path, environ={})
+    assert ran.returncode == 0, f"{page}: {ran.stderr}"
+
+
+def every(command: click.Command, *path: str) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from every(below, *path, name)
+    else:
+        yield " ".join(path), command
+
+
+@pytest.mark.parametrize(("path", "command"), list(every(cli, "nhiscan")))
+def test_a_command_has_one_sentence_of_help_and_an_example(path: str, command: click.Command) -> None:
+    text = command.help or ""
+    assert text.split("\n")[0].rstrip().endswith((".", ";", ":", ","))
+    assert f"Example: {path}" in text
+    assert all(param.help for param in command.params if isinstance(param, click.Option) and not param.hidden)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if target and not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for page in PAGES for block in blocks(page) if block.language == "toml" and block.file is None],
+    ids=lambda block: block.text.split("\n")[0],
+)
+def test_settings_on_a_page_are_accepted(block: Block, tmp_path: Path) -> None:
+    data = tomllib.loads(block.text)
+    settings = config.parse({"company": {"name": "Acme"}, **data}, file=tmp_path / "nhiscan.toml")
+    for name, entry in settings.collectors:
+        kind = collect.load(name)
+        environ = {"NHISCAN_EXTERNAL_ID": "correct-horse"}
+        assert config.build(kind, entry, where=f"{name}.", base=tmp_path, environ=environ)
+    check.check_overrides(rule.load(), settings.rules)
+
+
+def test_the_rule_of_the_tutorial_passes_its_cases(tmp_path: Path) -> None:
+    folder = tmp_path / "nhi07-long-lived-secrets" / "key-without-end"
+    folder.mkdir(parents=True)
+    for block in blocks(ROOT / "docs" / "write-a-rule.md"):
+        if block.file is not None:
+            (folder / block.file).write_text(block.text, encoding="utf-8")
+    (grown,) = rule.load([tmp_path])
+    rule.lint(grown)
+    assert {result.case: result.problems for result in check.test_cases(grown) if result.problems} == {}
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Path:
+    """A folder with the tutorial's export, its settings and the metadata of its package as an installer writes it."""
+    for block in blocks(ROOT / "docs" / "write-a-collector.md"):
+        if block.language == "json":
+            (tmp_path / "gateway.json").write_text(block.text, encoding="utf-8")
+        elif block.file == "nhiscan.toml":
+            (tmp_path / block.file).write_text(block.text, encoding="utf-8")
+        elif block.file == "pyproject.toml":
+            project = tomllib.loads(block.text)["project"]
+            metadata = tmp_path / f"acme_gateway-{project['version']}.dist-info"
+            metadata.mkdir()
+            (metadata / "METADATA").write_text(
+                f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+            )
+            ((group, entries),) = project["entry-points"].items()
+            lines = [f"[{group}]", *(f"{name} = {target}" for name, target in entries.items())]
+            (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "acme_gateway").mkdir()
+    return tmp_path
+
+
+def scan(folder: Path, code: str) -> int:
+    (folder / "acme_gateway" / "__init__.py").write_text(code, encoding="utf-8")
+    command = "nhiscan scan --as-of 2026-01-31T00:00:00Z"
+    return run(command, cwd=folder, environ={"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}).returncode
+
+
+def rows(folder: Path, sql: str) -> list[list[str]]:
+    ran = run(f"nhiscan query {shlex.quote(sql)} -f json", cwd=folder, environ={})
+    assert ran.returncode == 0, ran.stderr
+    return [list(row.values()) for row in json.loads(ran.stdout)]
+
+
+def tutorial_code() -> list[str]:
+    return [b.text for b in blocks(ROOT / "docs" / "write-a-collector.md") if b.file == "acme_gateway/__init__.py"]
+
+
+def test_the_tutorials_first_collector_is_honest_about_its_silence(gateway: Path) -> None:
+    smallest, _ = tutorial_code()
+    assert scan(gateway, smallest) == 3
+    reasons = rows(gateway, "select status, reason, count(*) from coverage group by all")
+    assert reasons == [["failed", "the collector ended without a word about this dataset", 5]]
+
+
+def test_the_tutorials_collector_brings_what_the_page_says(gateway: Path) -> None:
+    _, grown = tutorial_code()
+    assert scan(gateway, grown) == 0
+    assert rows(gateway, "select dataset, status from coverage order by all") == [
+        ["credentials", "complete"],
+        ["credentials.created", "complete"],
+        ["credentials.last_used", "unsupported"],
+        ["identities", "complete"],
+        ["identities.last_used", "unsupported"],
+    ]
+    assert rows(gateway, "select identity_id, status from identities order by all") == [
+        ["gateway:main:client/c-17", "enabled"],
+        ["gateway:main:client/c-18", "disabled"],
+    ]
+    old = "select subject_id from findings where rule_id = 'life-key-age-exceeded' and outcome = 'fail'"
+    assert rows(gateway, old) == [["gateway:main:api_key/k-17a"]]
+
+
+def test_the_tutorials_collector_fails_aloud_on_a_broken_export(gateway: Path) -> None:
+    _, grown = tutorial_code()
+    (gateway / "gateway.json").write_text('{"clients": [{"id": "c-17"}]}')
+    assert scan(gateway, grown) == 3
+    assert rows(gateway, "select distinct status, reason from coverage") == [["failed", "KeyError: 'enabled'"]]
