@@ -522,7 +522,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         ("statement", "varchar"),
         ("considered", "varchar"),
     )
-    insert_rows(con, "aws_rows", columns, _batched(_rows(found, documents)))
+    insert_rows(con, "aws_rows", columns, batched(_rows(found, documents)))
     con.execute(_sql("aws_iam_privileges"))
     con.execute("drop table aws_rows; drop table aws_holders")
 
@@ -551,7 +551,7 @@ def _rows(found: Iterable[Combination], documents: Documents) -> Iterator[tuple[
             )
 
 
-def _batched(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+def batched(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
     while batch := list(islice(rows, _BATCH)):
         yield batch
 
