@@ -21,6 +21,7 @@ import tomli_w
 
 from nhiscan.errors import RegisterError
 from nhiscan.model import IdentityMapping
+from nhiscan.printable import LONG, plain
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,13 +92,14 @@ def _aware(moment: datetime | None) -> datetime | None:
 
 def describe(attribution: Attribution) -> str:
     """One attribution for a person to judge: a line for the identity and one for each candidate."""
-    lines = [f"{attribution.state}: {attribution.identity_id} ({attribution.kind})"]
+    lines = [f"{attribution.state}: {plain(attribution.identity_id, LONG)} ({attribution.kind})"]
     for claim in attribution.candidates:
         confidence = "" if claim.confidence is None else f" {claim.confidence:.2f}"
         partner = claim.partner_id if claim.partner_name is None else f"{claim.partner_id} {claim.partner_name}"
         role = f" as {claim.role}" if claim.role else ""
-        row = f" [{claim.register_row}]" if claim.register_row else ""
-        lines.append(f"  {claim.verdict}{confidence} {partner}{role}: {claim.evidence or claim.source}{row}")
+        row = f" [{plain(claim.register_row)}]" if claim.register_row else ""
+        evidence = plain(claim.evidence or claim.source, LONG)
+        lines.append(f"  {claim.verdict}{confidence} {plain(partner)}{role}: {evidence}{row}")
     if not attribution.candidates:
         lines.append("  an account or issuer outside the company may become it, and no partner is known")
     return "\n".join(lines)

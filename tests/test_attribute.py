@@ -145,6 +145,12 @@ def test_a_description_names_candidates_evidence_and_register_row(con: duckdb.Du
     assert opened.endswith("may become it, and no partner is known")
 
 
+def test_a_name_cannot_add_a_line_to_its_description(con: duckdb.DuckDBPyConnection) -> None:
+    add(con, 1, "role\n  asserted 1.00 P-2", is_trusted_from_outside=True)
+    (item,) = attribute.weakest(con, 1)
+    assert len(attribute.describe(item).split("\n")) == 2
+
+
 def entries(file: Path) -> list[dict[str, Any]]:
     held = tomllib.loads(file.read_text(encoding="utf-8"))
     found: list[dict[str, Any]] = held["identity_map"]
@@ -215,10 +221,9 @@ def test_a_decision_that_stands_is_not_written_twice(file: Path) -> None:
 def test_a_contradiction_is_refused_and_changes_nothing(file: Path) -> None:
     attribute.decide(file, [DECISION])
     before = file.read_bytes()
-    with pytest.raises(
-        RegisterError, match="already decided: partner_id 'P-1' by dana@acme.example, not 'P-2'"
-    ) as caught:
+    with pytest.raises(RegisterError) as caught:
         attribute.decide(file, [IdentityMapping(PATTERN, partner_id="P-2", role="operator")])
+    assert "is already decided: partner_id 'P-1' by dana@acme.example, not 'P-2'" in caught.value.message
     assert caught.value.hint == "replace that decision explicitly, or edit the file"
     assert file.read_bytes() == before
 

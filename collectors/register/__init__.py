@@ -91,11 +91,11 @@ def _covered(taken: Taken | None) -> tuple[str, str | None]:
 def _refuse_quarantined(taken: Mapping[str, Taken]) -> None:
     refused = [entry for table in taken.values() for entry in table.refused]
     if refused:
-        listed = "\n".join(f"  {_line(entry)}" for entry in refused[:_MOST_LISTED])
+        listed = "; ".join(map(_line, refused[:_MOST_LISTED]))
         more = len(refused) - _MOST_LISTED
         raise RegisterError(
-            f"the register is read strictly, and {len(refused)} entries are not accepted:\n{listed}"
-            + (f"\n  and {more} more" if more > 0 else ""),
+            f"{len(refused)} rows or cells of the register are not accepted: {listed}"
+            + (f"; and {more} more" if more > 0 else ""),
             hint="mend these rows, or leave out strict to quarantine them",
         )
 

@@ -54,6 +54,8 @@ class CellError(ValueError):
 
 def clean(text: str) -> str:
     """NFC, without control and invisible characters; every run of white space is one space."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())  # nearly every cell; six times as fast
     text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
     kept = []
     for char in text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from nhiscan.errors import RegisterError
 from nhiscan.model import Contract, ContractTenant, IdentityMapping, Partner, PersonMail, Quarantined, RegisterFile
 
-from .conftest import Read
+from .conftest import Read, write_workbook
 
 PARTNERS = "partner_id,name\nP-1,Borealis\n"
 NAMES = "partner_id{0}name{0}legal_name\nP-1{0}Müller{0}Müller & Söhne GmbH\n"
@@ -87,6 +88,14 @@ def test_empty_rows_and_columns_at_the_edges_of_a_workbook_are_no_rows(read: Rea
     rows = [["partner_id", "name", None, None], ["P-1", "Borealis", None, " "], [None, "", None], ["\u00a0"]]
     said = read({"partners.xlsx": {"Sheet": rows}})
     assert (said.one(RegisterFile).rows, said.one(RegisterFile).accepted, said.of(Quarantined)) == (1, 1, [])
+
+
+def test_rows_beyond_the_size_that_a_workbook_notes_are_read(read: Read, tmp_path: Path) -> None:
+    write_workbook(tmp_path / "book.xlsx", {"Sheet": [["partner_id", "name"], ["P-1", "Borealis"]]})
+    with zipfile.ZipFile(tmp_path / "book.xlsx") as whole, zipfile.ZipFile(tmp_path / "wrong.xlsx", "w") as wrong:
+        for name in whole.namelist():
+            wrong.writestr(name, whole.read(name).replace(b'<dimension ref="A1:B2"', b'<dimension ref="A1:A1"'))
+    assert read({"partners.xlsx": (tmp_path / "wrong.xlsx").read_bytes()}).one(Partner).name == "Borealis"
 
 
 TREE = {
