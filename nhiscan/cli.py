@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from nhiscan.config import Config
+    from nhiscan.rule import Rule
     from nhiscan.show import Section
 
 EXIT_GATE: Final = 1
@@ -47,17 +48,13 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class _Moment(click.ParamType):
+def _moment(value: str) -> datetime:
     """An ISO time; without a zone it is UTC."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not an ISO time such as 2026-01-31T02:00:00Z", param, ctx)
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not an ISO time such as 2026-01-31T02:00:00Z") from error
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 _config_option = click.option(
@@ -121,7 +118,12 @@ def init(folder: Path) -> None:
 
 @cli.command()
 @_config_option
-@click.option("--as-of", type=_Moment(), help="Moment that every rule takes as now; the start of the scan by default.")
+@click.option(
+    "--as-of",
+    type=_moment,
+    metavar="TIME",
+    help="Moment that every rule takes as now; the start of the scan by default.",
+)
 @click.option("--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML report.")
 @click.option("--strict", is_flag=True, help="Stop at any register row that is not accepted.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 1 when an open case is this severe or worse.")
@@ -145,7 +147,8 @@ def scan(
     """
     if fail_on_new and fail_on is None:
         raise click.UsageError("--fail-on-new needs --fail-on")
-    from nhiscan import check, collect, config, report, store
+    from nhiscan import collect, config, report, store
+    from nhiscan import rule as rule_folders
     from nhiscan import scan as line
 
     settings = config.read(config_file)
@@ -153,11 +156,11 @@ def scan(
     collectors = line.collectors(settings, environ=os.environ, strict=strict)
     for collector in collectors:
         _remember_secrets(collector)
-    rules = check.load()
-    check.check_overrides(rules, settings.rules)
+    loaded = rule_folders.load()
+    rule_folders.check_overrides(loaded, settings.rules)
     with _progress() as (on_stage, on_progress):
         ctx = collect.Context(as_of=as_of or _now(), clock=None if as_of else _now, on_progress=on_progress)
-        published = line.run(settings, collectors, rules, ctx=ctx, clock=_now, on_stage=on_stage)
+        published = line.run(settings, collectors, loaded, ctx=ctx, clock=_now, on_stage=on_stage)
     with store.open_published(settings.state, published.scan_id) as con:
         if report_file is not None:
             report.write(report_file, report.render(con, generated_at=_now()))
@@ -462,8 +465,8 @@ def query(
 
     Example: nhiscan query "select partner_name, count(*) from identity_facts group by all order by all"
     """
+    import nhiscan.query as analyst
     from nhiscan import config, store
-    from nhiscan import query as analyst
 
     if list_names:
         _print_table(("name", "title", "parameters"), [(q.name, q.title, ", ".join(q.params)) for q in analyst.named()])
@@ -479,13 +482,13 @@ def query(
     if name is not None:
         sql, values = analyst.find(name, values)
     elif sql == "-":
-        sql = click.get_text_stream("stdin").read()
+        sql = sys.stdin.read()
     settings = config.read(config_file)
     answer = analyst.run(store.database(settings.state, scan_id), sql or "", values, max_rows=max_rows)
     if fmt == "table":
         _print_table(answer.columns, answer.rows)
     elif fmt == "csv":
-        writer = csv.writer(click.get_text_stream("stdout"))
+        writer = csv.writer(sys.stdout)
         writer.writerow(answer.columns)
         writer.writerows([_csv_cell(value) for value in row] for row in answer.rows)
     else:
@@ -537,10 +540,10 @@ def rules_list(as_json: bool) -> None:
 
     Example: nhiscan rules list
     """
-    from nhiscan import check
+    from nhiscan import rule as rule_folders
 
-    rows = [(r.id, r.severity, r.subject, r.title) for r in check.load()]
     columns = ("rule", "severity", "subject", "title")
+    rows = [(r.rule_id, r.severity, r.subject, r.title) for r in rule_folders.load()]
     if as_json:
         _print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
@@ -554,12 +557,19 @@ def rules_show(rule_id: str) -> None:
 
     Example: nhiscan rules show life-key-age-exceeded
     """
-    from nhiscan import check
+    from nhiscan import rule as rule_folders
 
-    found = {rule.id: rule for rule in check.load()}
-    if rule_id not in found:
-        raise _unknown("rule", rule_id, found)
-    click.echo(check.describe(found[rule_id]))
+    rule = _find_rules([rule_id])[0]
+    click.echo(f"{rule.rule_id}: {rule.title} ({rule.severity}, {rule.subject})\n")
+    click.echo(f"why: {rule.why}\nfix: {rule.fix}\nrefuted by: {rule.refuted_by}")
+    click.echo(f"a pass relies on: {', '.join(rule.needs) or 'nothing collected'}")
+    click.echo(f"a fail relies on: {', '.join(rule.absence) or 'nothing that could be missing'}")
+    for param in rule.params:
+        source = f" ({param.source})" if param.source else ""
+        click.echo(f"parameter {param.name}: {param.type}, default {rule_folders.value_text(param.default)}{source}")
+    for framework, control in rule.controls:
+        click.echo(f"control: {framework} {control}")
+    click.echo(f"\n{rule.query}", nl=False)
 
 
 @rules.command("test")
@@ -571,17 +581,24 @@ def rules_test(rule_ids: Sequence[str]) -> None:
     """
     from nhiscan import check
 
-    found = {rule.id: rule for rule in check.load()}
+    tested = _find_rules(rule_ids)
+    results = [result for rule in tested for result in check.test_cases(rule)]
+    problems = [(r.rule_id, r.case, problem) for r in results for problem in r.problems]
+    for rule_id, case, problem in problems:
+        click.echo(f"{rule_id}: {plain(case)}: {plain(problem, 500)}")
+    click.echo(f"{len(tested)} rules, {len(results)} cases, {len(problems)} problems", err=True)
+    sys.exit(EXIT_GATE if problems else 0)
+
+
+def _find_rules(rule_ids: Sequence[str]) -> list[Rule]:
+    """The rules of these ids; all without any."""
+    from nhiscan import rule as rule_folders
+
+    found = {rule.rule_id: rule for rule in rule_folders.load()}
     for rule_id in rule_ids:
         if rule_id not in found:
             raise _unknown("rule", rule_id, found)
-    failed = 0
-    for rule_id in rule_ids or sorted(found):
-        for problem in check.test_cases(found[rule_id]):
-            failed += 1
-            click.echo(f"{rule_id}: {plain(problem, 500)}")
-    click.echo(f"{len(rule_ids or found)} rules tested, {failed} problems", err=True)
-    sys.exit(EXIT_GATE if failed else 0)
+    return [found[rule_id] for rule_id in rule_ids or sorted(found)]
 
 
 @cli.group("collectors")
@@ -688,7 +705,7 @@ def _identity_map(settings: Config) -> Path:
     """The file that decisions are written to: beside the register's own tables."""
     for name, entry in settings.collectors:
         if name == "register" and isinstance(entry.get("path"), str):
-            folder = settings.file.parent / entry["path"]
+            folder: Path = settings.file.parent / entry["path"]
             if folder.is_dir():
                 return folder / "identity_map.toml"
     raise ConfigError(

@@ -471,7 +471,7 @@ def bind(rule: Rule, overrides: Mapping[str, Any], *, as_of: datetime) -> Bound:
         else:
             values[param.name] = value
     shown = ", ".join(
-        f"{param.name} = {_shown(effective[param.name])}"
+        f"{param.name} = {value_text(effective[param.name])}"
         + (f" ({param.source})" if param.source and param.name not in overrides else "")
         for param in rule.params
     )
@@ -481,7 +481,7 @@ def bind(rule: Rule, overrides: Mapping[str, Any], *, as_of: datetime) -> Bound:
     return Bound(query, _pick(query, values), evidence, _pick(evidence or "", values), shown, version)
 
 
-def _shown(value: Any) -> str:
+def value_text(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 

@@ -15,6 +15,7 @@ from nhiscan import __version__, check, collect, config, store
 from nhiscan.errors import ConfigError, NhiscanError
 from nhiscan.load import Stage
 from nhiscan.resolve import contracts, facts, owners, partners, paths, privileges
+from nhiscan.rule import Rule
 
 # Coverage that makes a scan incomplete. A register always has dirt, which is quarantined and said; what this
 # version or a licence does not offer is a stated limit.
@@ -54,7 +55,7 @@ def collectors(settings: config.Config, *, environ: Mapping[str, str], strict: b
 def run(
     settings: config.Config,
     found: Sequence[collect.Collector],
-    rules: Sequence[check.Rule],
+    rules: Sequence[Rule],
     *,
     ctx: collect.Context,
     clock: Callable[[], datetime],

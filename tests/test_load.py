@@ -14,10 +14,18 @@ from nhiscan.model import Coverage, Credential, Identity, Membership, Partner, R
 TENANT = "aws:111111111111"
 
 
-def identity(name: str, **fields: object) -> Identity:
+def identity(name: str, *, mail: str | None = None, created_at: datetime | None = None) -> Identity:
     return Identity(
-        f"{TENANT}:user/{name}", "aws", TENANT, "service_account", name, f"arn:{name}", is_nhi=True, **fields
-    )  # type: ignore[arg-type]
+        f"{TENANT}:user/{name}",
+        "aws",
+        TENANT,
+        "service_account",
+        name,
+        f"arn:{name}",
+        is_nhi=True,
+        mail=mail,
+        created_at=created_at,
+    )
 
 
 def key(name: str, owner: str) -> Credential:
