@@ -9,7 +9,8 @@ covered as (
     select c.tenant_id, c.dataset
     from coverage c
     group by c.tenant_id, c.dataset
-    having count(*) = count(case when c.status in ('complete', 'not_applicable') then 1 end)
+    having count(case when c.status in ('complete', 'not_applicable') then 1 end) > 0
+       and count(case when c.status in ('partial', 'denied', 'truncated', 'failed', 'carried') then 1 end) = 0
 ),
 uncovered as (
     select t.tenant_id, string_agg(n.dataset, ', ' order by n.dataset) as datasets
