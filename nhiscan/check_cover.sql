@@ -13,7 +13,24 @@ left join run_dataset_coverage c
     on c.dataset = d.dataset
     and c.tenant_id = case when d.dataset like 'register.%' then '*' else s.tenant_id end
 where s.tenant_id is not null
-    or d.dataset like 'register.%';
+    or d.dataset like 'register.%'
+union
+-- a row about this partner was quarantined
+select distinct
+    q.partner_id,
+    '*',
+    d.dataset,
+    d.used,
+    d.dataset || ': ' || q.file || ':' || q.line || ' was not accepted: ' || q.problem,
+    true
+from rule_scopes s
+join quarantine q
+    on q.partner_id = s.scope
+    and q.row_dropped
+join register_files f on f.file = q.file
+join rule_datasets d
+    on d.dataset = 'register.' || f.holds
+    and d.used <> 'soft';
 create or replace temp table rule_gaps as
 select
     scope,

@@ -683,7 +683,7 @@ def attribute(
             _print_json([dataclasses.asdict(item) for item in weak])
         else:
             for item in weak:
-                click.echo(plain(attribution.describe(item), 2000))
+                click.echo(attribution.describe(item))
         return
     if by is None or (partner is None and owner is None):
         raise click.UsageError("a decision needs --by and at least one of --partner and --owner")

@@ -33,6 +33,17 @@ applying as (
         or not exists (select 1 from contract_tenants l where l.contract_id = c.contract_id)
         or exists (select 1 from limits l where l.contract_id = c.contract_id and l.tenant_id = p.tenant_id)
 ),
+-- a row that was not accepted may be the contract that is still in force
+lost as (
+    select q.partner_id,
+        min(q.file || ':' || q.line) as register_row
+    from quarantine q
+    join register_files f on f.file = q.file
+    where q.row_dropped
+        and q.partner_id is not null
+        and f.holds in ('contracts', 'contract_events')
+    group by q.partner_id
+),
 decided as (
     select *,
         row_number() over (
@@ -45,19 +56,32 @@ decided as (
 )
 select p.partner_id,
     p.tenant_id,
-    case d.state when 'ended' then true when 'unreadable' then null else false end as is_ended,
+    case
+        when d.state = 'unreadable' then null
+        when d.state = 'ended' and l.partner_id is not null then null
+        else coalesce(d.state, '') = 'ended'
+    end as is_ended,
     case when d.state = 'ended' and not d.is_end_undated then d.ended_at end as ended_at,
     case
         when d.state = 'ended' and not d.is_end_undated then d.ended_at + to_hours(d.revoke_sla_hours)
     end as revoke_by,
     d.contract_id,
-    case d.state when 'in_force' then true when 'unreadable' then null else false end as has_contract,
+    case
+        when d.state = 'in_force' then true
+        when d.state = 'unreadable' or l.partner_id is not null then null
+        else false
+    end as has_contract,
     coalesce(d.is_renewal_unconfirmed, false) as is_renewal_unconfirmed,
     case
         when d.contract_id is not null and d.state = 'ended' and d.future is not null then d.words || '; ' || d.future
         when d.contract_id is not null then d.words
         when exists (select 1 from covering c where c.covered_id = p.partner_id) then 'no contract on record for this tenant'
         else 'no contract on record'
+    end
+    || case
+        when l.partner_id is not null and d.state is distinct from 'in_force'
+            then '; the register row ' || l.register_row || ' was not accepted and may say otherwise'
+        else ''
     end as reason,
     d.register_row
 from places p
@@ -65,3 +89,4 @@ left join decided d
     on d.partner_id = p.partner_id
     and d.tenant_id is not distinct from p.tenant_id
     and d.place = 1
+left join lost l on l.partner_id = p.partner_id
