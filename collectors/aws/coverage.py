@@ -12,26 +12,25 @@ from nhiscan.model import Coverage
 from .fetch import Refusal, Snapshot, refusals
 from .policies import missing_documents, read_document
 
+_REPORT: Final = ("iam:GenerateCredentialReport", "iam:GetCredentialReport")
 PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "identities": ("iam:GetAccountAuthorizationDetails",),
+    "identities": ("iam:GetAccountAuthorizationDetails", *_REPORT),
     "identities.tags": ("iam:GetAccountAuthorizationDetails",),
     "identities.last_used": (
         "iam:GetAccountAuthorizationDetails",
         "iam:ListAccessKeys",
         "iam:GetAccessKeyLastUsed",
-        "iam:GenerateCredentialReport",
-        "iam:GetCredentialReport",
+        *_REPORT,
     ),
     "identities.mfa": ("iam:GetAccountAuthorizationDetails", "iam:ListMFADevices"),
     "memberships": ("iam:GetAccountAuthorizationDetails",),
-    "credentials": ("iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys"),
-    "credentials.created": ("iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys"),
+    "credentials": ("iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys", *_REPORT),
+    "credentials.created": ("iam:GetAccountAuthorizationDetails", "iam:ListAccessKeys", *_REPORT),
     "credentials.last_used": (
         "iam:GetAccountAuthorizationDetails",
         "iam:ListAccessKeys",
         "iam:GetAccessKeyLastUsed",
-        "iam:GenerateCredentialReport",
-        "iam:GetCredentialReport",
+        *_REPORT,
     ),
     "credentials.passwords": ("iam:GetAccountAuthorizationDetails", "iam:GetLoginProfile"),
     "credentials.service_specific": ("iam:GetAccountAuthorizationDetails", "iam:ListServiceSpecificCredentials"),
@@ -67,6 +66,7 @@ def account_coverage(tenant_id: str, snapshot: Snapshot, as_of: datetime, collec
     key_uses = _answers("access keys' last uses", s.key_uses)
     passwords = _answers("users' passwords", s.login_profiles)
     devices = _answers("users' MFA devices", s.mfa_devices)
+    # Only the report shows the root user and whether it has keys.
     report = Part("credential report", *((0, [s.report]) if isinstance(s.report, Refusal) else (1, [])))
     password_uses = report if isinstance(s.password_uses, Refusal) else Part("passwords' last uses", 1)
     service_specific = _listed(
@@ -77,13 +77,13 @@ def account_coverage(tenant_id: str, snapshot: Snapshot, as_of: datetime, collec
     password_flags = passwords if report.refused else Part(passwords.noun, len(s.login_profiles))
 
     parts: dict[str, tuple[Sequence[Part], Sequence[Part]]] = {
-        "identities": ((), (users, groups, roles)),
+        "identities": ((), (users, groups, roles, report)),
         "identities.tags": ((), (details,)),
         "identities.last_used": ((), (details, users, roles, keys, key_uses, password_uses)),
         "identities.mfa": ((users,), (mfa,)),
         "memberships": ((), (details,)),
-        "credentials": ((users,), (keys,)),
-        "credentials.created": ((users,), (keys,)),
+        "credentials": ((users,), (keys, report)),
+        "credentials.created": ((users,), (keys, report)),
         "credentials.last_used": ((users, keys), (key_uses, password_uses)),
         "credentials.passwords": ((users,), (password_flags,)),
         "credentials.service_specific": ((users,), (service_specific,)),

@@ -1,4 +1,4 @@
-"""The records that the simulator's estate gives, as text: `python -m tests.aws.expected` writes them anew for review."""
+"""The records that the simulator's estate gives, as text; `python -m tests.aws.expected` writes them anew."""
 
 from __future__ import annotations
 
