@@ -131,7 +131,9 @@ def _prepare(con: duckdb.DuckDBPyConnection, previous: str | None) -> None:
             string_agg(distinct in_words, '; ' order by in_words)
         from (
             select
-                * replace (case when dataset like 'register.%' and status = 'partial' then 'complete' else status end as status),
+                * replace (
+                    case when dataset like 'register.%' and status = 'partial' then 'complete' else status end as status
+                ),
                 dataset || ': ' || status || coalesce(' (' || reason || ')', '')
                 || coalesce(', missing permission ' || missing_permission, '') || coalesce(', by ' || call, '')
                 || coalesce(' at ' || strftime(collected_at, '%Y-%m-%d %H:%M'), '') as in_words

@@ -15,7 +15,7 @@ left join run_dataset_coverage c
 where s.tenant_id is not null
     or d.dataset like 'register.%'
 union
--- a row about this partner was quarantined
+-- a row about this partner was quarantined (of partners itself, the row that stands is what counts)
 select distinct
     q.partner_id,
     '*',
@@ -27,7 +27,9 @@ from rule_scopes s
 join quarantine q
     on q.partner_id = s.scope
     and q.row_dropped
-join register_files f on f.file = q.file
+join register_files f
+    on f.file = q.file
+    and f.holds <> 'partners'
 join rule_datasets d
     on d.dataset = 'register.' || f.holds
     and d.used <> 'soft';

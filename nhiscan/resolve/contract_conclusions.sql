@@ -58,7 +58,7 @@ select p.partner_id,
     p.tenant_id,
     case
         when d.state = 'unreadable' then null
-        when d.state = 'ended' and l.partner_id is not null then null
+        when l.partner_id is not null and coalesce(d.state, '') not in ('in_force', 'suspended') then null
         else coalesce(d.state, '') = 'ended'
     end as is_ended,
     case when d.state = 'ended' and not d.is_end_undated then d.ended_at end as ended_at,
