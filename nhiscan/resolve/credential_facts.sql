@@ -41,4 +41,3 @@ left join (
     where is_live
     group by identity_key, kind
 ) k on k.identity_key = c.identity_key and k.kind = c.kind
-order by c.credential_key

@@ -33,8 +33,7 @@ with ours as (
     where kind = 'aws_account'
     union
     select split_part(tenant_id, ':', 2)
-    from identities
-    where provider = 'aws'
+    from (select distinct tenant_id from identities where provider = 'aws')
 ),
 our_issuers as (
     select rtrim(regexp_replace(lower(value), '^https?://', ''), '/') as issuer
@@ -63,7 +62,7 @@ where not coalesce(i.is_provider_owned, false)
         else false
     end;
 
-create or replace temp table live as
+create or replace temp view live as
 select c.*,
     lower(c.status) = 'active' and i.status = 'enabled' and (c.expires_at is null or c.expires_at > s.as_of) as is_live
 from credentials c

@@ -77,4 +77,3 @@ left join reach r on r.identity_key = i.identity_key
 left join covered cc on cc.tenant_id = i.tenant_id and cc.dataset = 'credentials'
 left join covered cp on cp.tenant_id = i.tenant_id and cp.dataset = 'policies'
 where i.kind <> 'group'
-order by i.identity_key

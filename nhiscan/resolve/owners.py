@@ -39,7 +39,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def read_people(con: duckdb.DuckDBPyConnection) -> None:
-    """Fills temporary tables: `decisions`, `persons` by every address they had, `owner_addresses` by text in use."""
+    """Fills two temporary tables: `decisions`, and `owner_answers`: whom each text that names an owner means today."""
     decisions.match(con)
     con.execute(_sql("people.sql"))
     found = con.execute("select distinct name from tags order by name").fetchall()
@@ -52,6 +52,7 @@ def read_people(con: duckdb.DuckDBPyConnection) -> None:
         {"name": [name for name, _ in labelled], "role": [role for _, role in labelled]},
     )
     _addresses(con)
+    con.execute(_sql("owner_answers.sql"))
 
 
 def _addresses(con: duckdb.DuckDBPyConnection) -> None:

@@ -31,23 +31,24 @@ create or replace temp table owner_claims as
 select d.identity_key, d.owner as text, case when d.role in ('business', 'technical', 'security') then d.role end as role,
     'identity_map' as source,
     'decided' || coalesce(' by ' || d.decided_by, '') || ': ' || d.pattern as evidence,
-    case when d.is_exact then 2 else 1 end as precision,
+    case when d.is_exact then 5 else 4 end as strength,
     1.0::double as confidence,
     d.register_row
 from decisions d
 where trim(d.owner) <> ''
 union
 select h.identity_key, h.mail, case when h.role in ('business', 'technical', 'security') then h.role end,
-    'register', 'the register names the owner of this ' || h.owned_kind, 0, 0.95, h.register_row
+    'register', 'the register names the owner of this ' || h.owned_kind, 3, 0.95, h.register_row
 from ownership_hits h
 union
 select t.identity_key, t.value, case when o.role in ('business', 'technical', 'security') then o.role end,
-    'tag', 'tag ' || t.name || ' = "' || t.value || '"', 0, case when o.role = 'creator' then 0.5 else 0.8 end, null
+    'tag', 'tag ' || t.name || ' = "' || t.value || '"', case when o.role = 'creator' then 0 else 2 end,
+    case when o.role = 'creator' then 0.5 else 0.8 end, null
 from tags t
 join owner_tags o on o.name = t.name
 union
 select p.identity_key, b.mail, 'business',
-    'partner', 'business owner of the partner ' || b.name, 0, 0.7, b.register_row
+    'partner', 'business owner of the partner ' || b.name, 1, 0.7, b.register_row
 from identity_partners p
 join (
     select partner_id, name, business_owner as mail, register_row
@@ -68,68 +69,41 @@ join (
 where p.verdict = 'asserted'
     and trim(b.mail) <> '';
 
--- whom the text means, today. A tag is written by anybody: it counts when it names one of us.
+-- A tag is written by anybody: it counts when it names one of us.
 create or replace temp table named_owners as
-select c.identity_key, c.source, c.precision, c.confidence, c.register_row,
-    coalesce(p.mail, a.address, lower(trim(c.text))) as mail,
-    coalesce(c.role, max(c.role) over (partition by c.identity_key, coalesce(p.mail, a.address, lower(trim(c.text)))), 'other')
-        as role,
-    c.evidence
-        || case when a.is_by_name then ' is the name of ' || p.mail else '' end
-        || case when p.address <> p.mail then ' (now ' || p.mail || ')' else '' end
-        || case
-            when regexp_matches(lower(coalesce(p.name, '') || ' ' || split_part(coalesce(p.mail, a.address, c.text), '@', 1)),
-                '(^|[^a-z])(team|group|squad|desk|department|abteilung|ops)([^a-z]|$)') then ' (a team, not a person)'
-            when p.mail is null then ' (not in the list of people)'
-            when p.side = 'partner' then ' (a person of a partner)'
-            else ''
-        end as evidence,
-    case when p.mail is null then 'unknown' when p.has_left then 'left' else 'active' end as person_status,
-    case when p.has_left then p.left_on end as left_on
+select c.identity_key, c.source, c.strength, c.confidence, c.register_row, a.mail,
+    coalesce(c.role, max(c.role) over (partition by c.identity_key, a.mail), 'other') as role,
+    c.evidence || a.words as evidence,
+    a.person_status,
+    a.left_on
 from owner_claims c
 join identities i using (identity_key)
-left join owner_addresses a on a.text = c.text
-left join persons p on p.address = a.address
+join owner_answers a using (text)
 where i.kind <> 'group'
-    and (
-        c.source <> 'tag'
-        or p.side = 'ours'
-        or (
-            coalesce(p.side, 'ours') = 'ours'
-            and exists (
-                select 1
-                from company o
-                where o.kind = 'mail_domain'
-                    and ends_with('.' || split_part(a.address, '@', -1), '.' || lower(o.value))
-            )
-        )
-    );
+    and (c.source <> 'tag' or a.is_ours);
 
 create or replace temp table judged_owners as
 select n.*,
     case
-        when n.confidence = 0.5 then 'suggested'
-        when (n.confidence, n.precision) < (
-            max(case when n.confidence > 0.5 then (n.confidence, n.precision) end)
-                over (partition by n.identity_key, n.role)
-        ) then 'lost'
-        when n.role = 'other' and n.confidence < max(n.confidence) over (partition by n.identity_key)
-            and n.source <> 'identity_map' then 'lost'
+        when n.strength = 0 then 'suggested'
+        when n.strength < max(n.strength) over (partition by n.identity_key, n.role) then 'lost'
+        when n.role = 'other' and n.strength < 4 and n.strength < max(n.strength) over (partition by n.identity_key) then 'lost'
         else 'asserted'
     end as verdict
 from named_owners n;
 
 delete from identity_owners;
 
+-- asserted, lost, suggested: the smallest is the best
 insert into identity_owners
 select identity_key, mail, role,
-    arg_max(source, (confidence, precision, evidence)) as source,
-    string_agg(distinct evidence, '; ' order by evidence) as evidence,
+    arg_max(source, strength) as source,
+    array_to_string(list_sort(list_distinct(list(evidence))), '; ') as evidence,
     max(confidence) as confidence,
     min(verdict) as verdict,
-    any_value(person_status) as person_status,
-    any_value(left_on) as left_on,
-    arg_max(register_row, (confidence, precision, evidence)) as register_row
+    min(person_status) as person_status,
+    min(left_on) as left_on,
+    min(register_row) as register_row
 from judged_owners
 group by identity_key, mail, role
 order by identity_key, confidence desc, role, mail;

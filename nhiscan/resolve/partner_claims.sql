@@ -11,8 +11,7 @@ from tenants
 where provider = 'aws'
 union
 select split_part(tenant_id, ':', 2)
-from identities
-where provider = 'aws';
+from (select distinct tenant_id from identities where provider = 'aws');
 
 -- where a holder shows: a trusted account or token, the id of an app, a path, an address
 create or replace temp table holdings as
@@ -79,10 +78,7 @@ join alias_keys a on a.kind = 'mail' and a.key = lower(trim(i.mail));
 
 -- addresses that the provider keeps with an identity
 create or replace temp table addresses as
-select distinct identity_key,
-    regexp_extract(lower(text), '[^\s<>,;:"()]+@[^\s<>,;:"()@]+') as address,
-    place
-from (
+with texts as (
     select identity_key, mail as text, 'its address' as place
     from identities
     where mail like '%@%'
@@ -96,7 +92,13 @@ from (
     where name in (select name from address_tags)
         and value like '%@%'
 )
-where address <> '';
+select t.identity_key, a.address, t.place
+from texts t
+join (
+    select text, rtrim(regexp_extract(lower(text), '[^\s<>,;:"()]+@[^\s<>,;:"()@]+'), '.') as address
+    from (select distinct text from texts)
+) a using (text)
+where a.address <> '';
 
 -- one row an address that a person has or had; a present address beats a former one
 create or replace temp table person_addresses as

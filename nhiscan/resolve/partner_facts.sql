@@ -62,9 +62,7 @@ concluded as (
     group by partner_id
 ),
 business_owners as (
-    select b.partner_id, coalesce(p.mail, a.address, lower(trim(b.text))) as mail,
-        case when p.mail is null then 'unknown' when p.has_left then 'left' else 'active' end as status,
-        case when p.has_left then p.left_on end as left_on
+    select b.partner_id, a.mail, a.person_status as status, a.left_on
     from (
         select partner_id, business_owner as text
         from partner_rows
@@ -81,12 +79,10 @@ business_owners as (
         where o.owned_kind = 'partner'
             and o.role = 'business'
     ) b
-    left join owner_addresses a on a.text = b.text
-    left join persons p on p.address = a.address
-    where trim(b.text) <> ''
+    join owner_answers a using (text)
     qualify row_number() over (
         partition by b.partner_id
-        order by case status when 'active' then 0 when 'unknown' then 1 else 2 end, mail
+        order by case a.person_status when 'active' then 0 when 'unknown' then 1 else 2 end, a.mail
     ) = 1
 )
 select p.partner_id,

@@ -42,13 +42,23 @@ select distinct r.value, k.partner_id, k.name, k.register_row
 from runs r
 join likeness_keys k on k.key = r.run;
 
+-- whoever is named outright needs no likeness
 insert into claims
-select n.identity_key, n.partner_id, 'likeness', 0, 'likeness', null, 'its name contains "' || n.name || '"', 0.3, n.register_row
-from like_names n
-union
-select t.identity_key, v.partner_id, 'likeness', 0, 'likeness', null, 'its tag ' || t.name || ' contains "' || v.name || '"', 0.3, v.register_row
-from tags t
-join like_values v on v.value = t.value
-join identities i using (identity_key)
-where i.kind <> 'group'
-    and not coalesce(i.is_provider_owned, false)
+select l.identity_key, l.partner_id, 'likeness', 0, 'likeness', null, l.evidence, 0.3, l.register_row
+from (
+    select identity_key, partner_id, 'its name contains "' || name || '"' as evidence, register_row
+    from like_names
+    union
+    select t.identity_key, v.partner_id, 'its tag ' || t.name || ' contains "' || v.name || '"', v.register_row
+    from tags t
+    join like_values v on v.value = t.value
+    join identities i using (identity_key)
+    where i.kind <> 'group'
+        and not coalesce(i.is_provider_owned, false)
+) l
+where not exists (
+    select 1
+    from claims c
+    where c.identity_key = l.identity_key
+        and c.partner_id = l.partner_id
+)
