@@ -1,0 +1,213 @@
+"""The collector against a live moto server: seeded through boto3, read over HTTP, the shipped policy enforced."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import requests
+
+from nhiscan.collect import load
+from tests.aws.conftest import Scan, scan
+
+TENANT = "aws:123456789012"  # moto's own account
+README = Path("collectors/aws/README.md")
+# moto answers ListServiceSpecificCredentials with HTTP 500 and an HTML page.
+COMPLETE_ON_MOTO = {
+    "identities": "complete",
+    "identities.tags": "complete",
+    "identities.last_used": "complete",
+    "identities.mfa": "complete",
+    "memberships": "complete",
+    "credentials": "complete",
+    "credentials.created": "complete",
+    "credentials.last_used": "complete",
+    "credentials.passwords": "complete",
+    "credentials.service_specific": "failed",
+    "policies": "complete",
+    "trusts": "complete",
+    "issuers": "complete",
+    "scps": "unsupported",
+}
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def scanner_policy() -> dict[str, Any]:
+    """The policy as the README ships it."""
+    (text,) = re.findall(r"```json\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    policy: dict[str, Any] = json.loads(text)
+    return policy
+
+
+@pytest.fixture
+def seeded(moto_iam: Any) -> dict[str, str]:
+    """A small account; the access key id of each user that has one."""
+    iam = moto_iam
+    export = document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    arn = iam.create_policy(PolicyName="export", Path="/partners/", PolicyDocument=export)["Policy"]["Arn"]
+    narrower = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=narrower, SetAsDefault=True)
+    iam.create_group(GroupName="readers")
+    iam.attach_group_policy(GroupName="readers", PolicyArn=arn)
+    iam.create_user(UserName="upload", Path="/partners/", Tags=[{"Key": "partner", "Value": "Nordwind"}])
+    iam.add_user_to_group(GroupName="readers", UserName="upload")
+    key = iam.create_access_key(UserName="upload")["AccessKey"]["AccessKeyId"]
+    iam.create_user(UserName="anna")
+    iam.create_login_profile(UserName="anna", Password="Not-a-real-1-password!")
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="anna")["VirtualMFADevice"]["SerialNumber"]
+    iam.enable_mfa_device(
+        UserName="anna", SerialNumber=device, AuthenticationCode1="123456", AuthenticationCode2="654321"
+    )
+    iam.create_role(
+        RoleName="nordwind",
+        AssumeRolePolicyDocument=document(
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": "arn:aws:iam::444444444444:root"},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": "7f0e2c5a"}},
+            }
+        ),
+        PermissionsBoundary=arn,
+    )
+    iam.put_role_policy(RoleName="nordwind", PolicyName="all", PolicyDocument=export)
+    iam.create_open_id_connect_provider(
+        Url="https://token.actions.example", ClientIDList=["sts.amazonaws.com"], ThumbprintList=["0" * 40]
+    )
+    iam.create_saml_provider(Name="sso", SAMLMetadataDocument="x" * 1000)
+    return {"upload": key}
+
+
+def test_an_empty_account_is_complete(moto: str) -> None:
+    found = scan(moto)
+    assert found.statuses(TENANT) == COMPLETE_ON_MOTO
+    assert {record.table for record in found.records} == {"tenants", "coverage"}
+
+
+def test_a_seeded_account_is_read_over_http(moto: str, seeded: dict[str, str]) -> None:
+    found = scan(moto)
+    assert found.statuses(TENANT) == COMPLETE_ON_MOTO
+    assert {(record.identity_id, record.kind, record.is_nhi) for record in found.of("identities")} == {
+        (f"{TENANT}:group/readers", "group", False),
+        (f"{TENANT}:user/partners/upload", "service_account", True),
+        (f"{TENANT}:user/anna", "human_user", False),
+        (f"{TENANT}:role/nordwind", "workload_role", True),
+    }
+    assert {(record.credential_id, record.kind, record.status) for record in found.of("credentials")} == {
+        (f"{TENANT}:access_key/{seeded['upload']}", "access_key", "active"),
+        (f"{TENANT}:password/anna", "password", "active"),
+    }
+    assert {(record.policy_id, record.identity_id, record.role) for record in found.of("policy_bindings")} == {
+        (f"{TENANT}:policy/partners/export", f"{TENANT}:group/readers", "identity"),
+        (f"{TENANT}:policy/partners/export", f"{TENANT}:role/nordwind", "boundary"),
+        (f"{TENANT}:inline_policy/role/nordwind/all", f"{TENANT}:role/nordwind", "identity"),
+    }
+    assert {(record.kind, record.issuer) for record in found.of("issuers")} == {
+        ("oidc", "token.actions.example"),
+        ("saml", "sso"),
+    }
+
+
+def test_a_policy_is_read_at_its_default_version(moto: str, seeded: dict[str, str]) -> None:
+    policy = scan(moto).one("policies", policy_id=f"{TENANT}:policy/partners/export")
+    assert json.loads(policy.document)["Statement"][0]["Action"] == "s3:GetObject"
+
+
+def test_trust_and_mfa_and_membership_are_read(moto: str, seeded: dict[str, str]) -> None:
+    found = scan(moto)
+    trust = found.one("trusts")
+    assert (trust.account, trust.principal_kind, trust.external_id_check) == ("444444444444", "account", "pinned")
+    assert found.one("identities", name="anna").mfa_state == "registered"
+    assert found.one("memberships").group_id == f"{TENANT}:group/readers"
+
+
+def test_a_key_that_was_never_used_is_known_as_that(moto: str, seeded: dict[str, str]) -> None:
+    key = scan(moto).one("credentials", kind="access_key")
+    assert (key.last_used_at, key.last_used_known) == (None, True)
+
+
+def test_a_used_key_has_a_date(moto: str, moto_iam: Any) -> None:
+    moto_iam.create_user(UserName="busy")
+    key = moto_iam.create_access_key(UserName="busy")["AccessKey"]
+    used = boto3.client(
+        "iam",
+        endpoint_url=moto,
+        region_name="us-east-1",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    used.list_users()
+    found = scan(moto)
+    assert found.one("credentials", kind="access_key").last_used_at is not None
+    assert found.one("identities", name="busy").last_used_at == found.one("credentials", kind="access_key").last_used_at
+
+
+def scan_as(moto: str, iam: Any, policy: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Scan:
+    """What a scanner with exactly this policy gets while moto enforces policies."""
+    iam.create_user(UserName="nhiscan")
+    iam.put_user_policy(UserName="nhiscan", PolicyName="scan", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="nhiscan")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    requests.post(f"{moto}/moto-api/reset-auth", data="0", timeout=10).raise_for_status()
+    return scan(moto)
+
+
+def test_the_shipped_policy_is_enough(
+    moto: str, moto_iam: Any, seeded: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert scan_as(moto, moto_iam, scanner_policy(), monkeypatch).statuses(TENANT) == COMPLETE_ON_MOTO
+
+
+WITHOUT = {
+    "iam:GenerateCredentialReport": "credentials",
+    "iam:GetAccessKeyLastUsed": "credentials.last_used",
+    "iam:GetAccountAuthorizationDetails": "policies",
+    "iam:GetCredentialReport": "credentials",
+    "iam:GetOpenIDConnectProvider": "issuers",
+    "iam:ListAccessKeys": "credentials",
+    "iam:ListOpenIDConnectProviders": "issuers",
+    "iam:ListSAMLProviders": "issuers",
+}
+
+
+@pytest.mark.parametrize(("action", "dataset"), WITHOUT.items())
+def test_each_permission_of_the_shipped_policy_is_needed(
+    moto: str, moto_iam: Any, seeded: dict[str, str], monkeypatch: pytest.MonkeyPatch, action: str, dataset: str
+) -> None:
+    policy = scanner_policy()
+    policy["Statement"][0]["Action"].remove(action)
+    said = scan_as(moto, moto_iam, policy, monkeypatch).one("coverage", dataset=dataset)
+    assert said.status in ("denied", "partial")
+    assert action in said.missing_permission
+
+
+def test_the_shipped_policy_grants_what_the_datasets_name_and_no_more() -> None:
+    named = {action for actions in load("aws").permissions.values() for action in actions}
+    assert set(scanner_policy()["Statement"][0]["Action"]) == named
+
+
+def test_an_account_whose_role_may_not_be_assumed_is_denied(
+    moto: str, moto_iam: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moto_iam.create_user(UserName="nhiscan")
+    key = moto_iam.create_access_key(UserName="nhiscan")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    requests.post(f"{moto}/moto-api/reset-auth", data="0", timeout=10).raise_for_status()
+    found = scan(moto, accounts=("222222222222",), role_name="nhiscan")
+    assert set(found.statuses("aws:222222222222").values()) == {"denied"}
+
+
+def test_a_key_that_aws_does_not_know_is_an_error(moto: str) -> None:
+    requests.post(f"{moto}/moto-api/reset-auth", data="0", timeout=10).raise_for_status()
+    found = scan(moto, accounts=("123456789012",))
+    assert set(found.statuses(TENANT).values()) == {"failed"}
+    assert "refused for the credential itself" in str(found.coverage("identities", TENANT).reason)
