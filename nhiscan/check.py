@@ -120,29 +120,7 @@ def _prepare(con: duckdb.DuckDBPyConnection, previous: str | None) -> None:
         )
         """
     )
-    con.execute(
-        f"""
-        insert into run_dataset_coverage
-        select
-            case when dataset like 'register.%' then '*' else tenant_id end,
-            dataset,
-            bool_or(status in ({_marks(COVERED)})) and not bool_or(status in ({_marks(_FAILING)})),
-            bool_or(status in ({_marks(_FAILING)})),
-            string_agg(distinct in_words, '; ' order by in_words)
-        from (
-            select
-                * replace (
-                    case when dataset like 'register.%' and status = 'partial' then 'complete' else status end as status
-                ),
-                dataset || ': ' || status || coalesce(' (' || reason || ')', '')
-                || coalesce(', missing permission ' || missing_permission, '') || coalesce(', by ' || call, '')
-                || coalesce(' at ' || strftime(collected_at, '%Y-%m-%d %H:%M'), '') as in_words
-            from coverage
-        )
-        group by 1, 2
-        """,
-        [*sorted(COVERED), *_FAILING, *_FAILING],
-    )
+    con.execute(_sql("check_coverage"), {"covered": sorted(COVERED), "failing": list(_FAILING)})
 
 
 def _marks(values: Iterable[object]) -> str:
@@ -204,18 +182,19 @@ def judge(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
             r.tenant_id,
             case
                 when r.outcome = 'pass' and g.needs is not null then 'unknown'
-                when r.outcome = 'fail' and g.absence is not null then 'unknown'
+                when r.outcome = 'fail' and (g.absence is not null or d.datasets is not null) then 'unknown'
                 else r.outcome
             end as outcome,
             case
                 when r.outcome = 'pass' then g.needs
-                when r.outcome = 'fail' then g.absence
+                when r.outcome = 'fail' then nullif(concat_ws(', ', g.absence, d.datasets), '')
                 else g.either
             end as uncovered
             {own}
             {extra}
         from rule_rows r
         left join rule_gaps g on g.scope = r.{scope}
+        left join rule_dirt d on d.subject_id = r.subject_id
         """
     )
 
@@ -286,6 +265,7 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
         _sql("check_cover_partners" if rule.subject == "partner" else "check_cover_tenants"), {"rule": rule.rule_id}
     )
     con.execute(_sql("check_cover"), {"rule": rule.rule_id})
+    con.execute(_sql("check_dirt"), {"subject": rule.subject})
 
 
 def _not_assessed(con: duckdb.DuckDBPyConnection, rule: Rule) -> str | None:
@@ -376,6 +356,15 @@ def _keep(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
             """,
             [rule.rule_id],
         )
+    con.execute(
+        """
+        insert into finding_evidence
+        select finding_id_of(?, j.subject_id), 100022, 'not accepted in the register', d.in_words
+        from rule_dirt d
+        join rule_judged j on j.subject_id = d.subject_id and j.outcome = 'unknown'
+        """,
+        [rule.rule_id],
+    )
     if bound.evidence is not None:
         _keep_evidence(con, rule, bound.evidence, bound.evidence_values)
 

@@ -37,7 +37,7 @@ _CALL: Final = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 _FUNCTIONS: Final = frozenset(
     re.findall(
         r"\w+",
-        "count sum min max avg coalesce nullif lower upper length substr substring replace trim concat cast abs round"
+        "count sum min max avg coalesce nullif lower upper length substr substring replace trim cast abs round"
         " floor ceil greatest least row_number rank dense_rank lag lead first_value last_value",
     )
 )

@@ -11,7 +11,7 @@ select
     p.name as partner,
     case
         when p.business_owner is null then 'no business owner is named'
-        else concat('its business owner ', p.business_owner, ' has left')
+        else 'its business owner ' || p.business_owner || ' has left'
     end as problem,
     p.business_owner_left_on as left_on,
     p.tier

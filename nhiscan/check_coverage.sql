@@ -1,0 +1,21 @@
+-- What was covered, by tenant and dataset; the register counts as one. Its dirt is quarantined row by row, so a partly accepted
+-- table is covered except for whom the rows that were not accepted speak of.
+insert into run_dataset_coverage
+with said as (
+    select
+        case when dataset like 'register.%' then '*' else tenant_id end as tenant_id,
+        dataset,
+        case when dataset like 'register.%' and status = 'partial' then 'complete' else status end as status,
+        dataset || ': ' || status || coalesce(' (' || reason || ')', '')
+        || coalesce(', missing permission ' || missing_permission, '') || coalesce(', by ' || call, '')
+        || coalesce(' at ' || strftime(collected_at, '%Y-%m-%d %H:%M'), '') as in_words
+    from coverage
+)
+select
+    tenant_id,
+    dataset,
+    bool_or(list_contains($covered, status)) and not bool_or(list_contains($failing, status)),
+    bool_or(list_contains($failing, status)),
+    string_agg(distinct in_words, '; ' order by in_words)
+from said
+group by tenant_id, dataset;

@@ -1,0 +1,33 @@
+-- Enabled machines' identities that have to do with a partner; owners inferred too weakly do not count.
+with owners as (
+    select
+        o.identity_key,
+        max(case when o.person_status = 'active' then 1 else 0 end) as has_active,
+        max(case when coalesce(o.person_status, 'unknown') = 'unknown' then 1 else 0 end) as has_unknown
+    from identity_owners o
+    where o.verdict = 'asserted'
+        and o.confidence >= $min_confidence
+        and o.role in $owner_roles
+    group by o.identity_key
+)
+select
+    f.identity_id as subject_id,
+    f.tenant_id,
+    case
+        when o.has_active = 1 then 'pass'
+        when o.has_unknown = 1 then 'unknown'
+        when f.is_nhi is null then 'unknown'
+        else 'fail'
+    end as outcome,
+    case when f.level >= 5 then 'critical' else 'high' end as severity,
+    f.name as identity,
+    f.kind,
+    f.departed_owner_mail as departed_owner,
+    f.purpose,
+    f.level
+from identity_facts f
+left join owners o on o.identity_key = f.identity_key
+where f.is_enabled
+    and f.is_partner_related
+    and coalesce(f.is_nhi, true)
+    and not coalesce(f.is_provider_owned, false)

@@ -1,0 +1,22 @@
+-- Identities that have to do with a partner and that somebody could use: roles count even if only our own may become them.
+select
+    f.identity_id as subject_id,
+    f.tenant_id,
+    case
+        when f.idle_since is null then 'unknown'
+        when f.idle_since < $dormant_days_before then 'fail'
+        else 'pass'
+    end as outcome,
+    case when f.level >= 4 or f.is_trusted_from_outside then 'high' else 'medium' end as severity,
+    f.name as identity,
+    f.kind,
+    f.native_id as arn,
+    f.idle_since,
+    f.last_used_at as last_used,
+    f.created_at as created,
+    f.level
+from identity_facts f
+where f.is_enabled
+    and f.is_partner_related
+    and not coalesce(f.is_provider_owned, false)
+    and (coalesce(f.has_access, true) or f.kind = 'workload_role')

@@ -1,0 +1,19 @@
+-- Live credentials; one that was never used is idle since it was made.
+select
+    c.credential_id as subject_id,
+    c.tenant_id,
+    case
+        when c.idle_since is null then 'unknown'
+        when c.idle_since < $dormant_days_before then 'fail'
+        else 'pass'
+    end as outcome,
+    case when c.level >= 4 then 'high' else 'medium' end as severity,
+    c.kind,
+    c.native_id,
+    c.identity_name as identity,
+    c.idle_since,
+    c.created_at as created,
+    c.level
+from credential_facts c
+where c.is_live
+    and not coalesce(c.is_provider_owned, false)

@@ -1,0 +1,40 @@
+-- Identities of partners whose contract ended, or may have. Where two partners claim an identity, the contract of each counts.
+with claimants as (
+    select
+        c.identity_key,
+        max(case when p.is_ended then p.ended_at end) as ended_at,
+        max(case when p.is_ended and p.ended_at is null then 1 else 0 end) as has_undated_end,
+        min(case when p.is_ended then p.ended_at end) as first_ended_at
+    from identity_partners c
+    join partner_facts p on p.partner_id = c.partner_id
+    where c.verdict = 'conflict'
+        and p.is_ended
+    group by c.identity_key
+)
+select
+    f.identity_id as subject_id,
+    f.tenant_id,
+    case
+        when f.partner_id is null and c.has_undated_end = 1 and f.last_used_at is not null then 'unknown'
+        when f.partner_id is null and f.last_used_at > c.first_ended_at then 'unknown'
+        when f.use_after_end_at is not null and f.contract_is_ended then 'fail'
+        when coalesce(f.last_used_known, false) = false then 'unknown'
+        when f.last_used_at is null then 'pass'
+        when f.partner_id is not null and f.contract_ended_at is null then 'unknown'
+        else 'pass'
+    end as outcome,
+    f.name as identity,
+    f.kind,
+    f.partner_name as partner,
+    f.use_after_end_at as used,
+    f.contract_ended_at as contract_ended,
+    case
+        when f.partner_id is null then 'two partners claim it, and the contract of one has ended'
+        else f.contract_reason
+    end as contract_state,
+    f.has_access,
+    f.level
+from identity_facts f
+left join claimants c on c.identity_key = f.identity_key
+where (f.partner_id is not null and coalesce(f.contract_is_ended, true))
+    or (f.partner_id is null and f.is_partner_disputed and c.identity_key is not null)
