@@ -1,4 +1,4 @@
-"""A made-up scan, written straight into its tables: two partners that share a role, an ended contract, hostile names."""
+"""A made-up scan, written straight into its tables: a shared role, an ended contract, hostile names."""
 
 from __future__ import annotations
 
@@ -200,8 +200,8 @@ def identity(
     if partner_id is not None:
         claim(con, key, partner_id)
         con.execute(
-            "update partner_facts set identities = identities + 1, live_credentials = live_credentials + ?, has_access = true,"
-            " level = greatest(coalesce(level, 0), ?) where partner_id = ?",
+            "update partner_facts set identities = identities + 1, live_credentials = live_credentials + ?,"
+            " has_access = true, level = greatest(coalesce(level, 0), ?) where partner_id = ?",
             [0 if key_age is None else 1, 5 if is_admin else 3, partner_id],
         )
     if owner is not None:
@@ -316,14 +316,13 @@ def finding(
 
 def case(con: duckdb.DuckDBPyConnection, case_id: str, lead: str, **more: Any) -> None:
     """A case around findings that are already there."""
-    row = con.execute(
-        "select rule_id, subject_kind, identity_id, subject_id, subject_name, provider, tenant_id, partner_id, owner_mail, message,"
-        " severity, score, score_low, band from findings where finding_id = ?",
-        [lead],
-    ).fetchone()
+    names = (
+        "rule_id, subject_kind, identity_id, subject_id, subject_name, provider, tenant_id, partner_id, owner_mail,"
+        " message, severity, score, score_low, band"
+    )
+    row = con.execute(f"select {names} from findings where finding_id = ?", [lead]).fetchone()
     assert row is not None
-    names = "rule_id subject_kind identity_id subject_id subject_name provider tenant_id partner_id owner_mail message severity score score_low band"
-    told = dict(zip(names.split(), row, strict=True))
+    told = dict(zip(names.split(", "), row, strict=True))
     told["lead_rule_id"] = told.pop("rule_id")
     held = told.pop("identity_id")
     if held is not None:
@@ -361,7 +360,8 @@ def rules(con: duckdb.DuckDBPyConnection) -> None:
 
 def small(*, complete: bool = True, baseline: bool = True) -> duckdb.DuckDBPyConnection:
     """Kontor (ended), Borealis, and Zephyr who shares a role with Borealis; nothing hostile."""
-    con = store.empty()
+    con = duckdb.connect()
+    con.execute(store.schema_sql())
     scan(con, complete=complete, baseline=baseline)
     insert(con, "tenants", {"tenant_id": AWS, "provider": "aws", "name": "acme-prod"})
     insert(con, "tenants", {"tenant_id": DEV, "provider": "aws", "name": "acme-dev"})
@@ -372,7 +372,8 @@ def small(*, complete: bool = True, baseline: bool = True) -> duckdb.DuckDBPyCon
         cover(con, tenant_id, "scps", "unsupported", reason="this version does not read them")
     if not complete:
         con.execute(
-            "update coverage set status = 'failed', reason = 'the provider answered 500' where tenant_id = ? and dataset = 'trusts'",
+            "update coverage set status = 'failed', reason = 'the provider answered 500'"
+            " where tenant_id = ? and dataset = 'trusts'",
             [DEV],
         )
         cover(con, AWS, "identities.mfa", "denied", reason="refused", missing_permission="iam:ListMFADevices")
@@ -568,7 +569,7 @@ def small(*, complete: bool = True, baseline: bool = True) -> duckdb.DuckDBPyCon
 
 
 def hostile() -> duckdb.DuckDBPyConnection:
-    """The small scan, and every hostile text as the name of a partner, an identity, a message and a piece of evidence."""
+    """The small scan, and every hostile text as a name, a message and a piece of evidence."""
     con = small(complete=False)
     for number, text in enumerate(HOSTILE):
         partner(con, f"H-{number}", text, business_owner=text)
@@ -620,23 +621,27 @@ def large(cases: int) -> duckdb.DuckDBPyConnection:
         """
         insert into identities (identity_key, identity_id, provider, tenant_id, kind, name, native_id, status)
         select 1000 + n, 'aws:111111111111:user/bulk-' || n, 'aws', 'aws:111111111111', 'service_account', 'bulk-' || n,
-               'arn:aws:iam::111111111111:user/bulk-' || n, 'enabled'
+            'arn:aws:iam::111111111111:user/bulk-' || n, 'enabled'
         from range($n) r(n);
-        insert into identity_facts (identity_key, identity_id, provider, tenant_id, kind, name, native_id, has_access,
-            is_partner_related, partner_id, partner_name, live_credentials, active_owners, partner_count)
-        select identity_key, identity_id, provider, tenant_id, kind, name, native_id, true, true, 'P-200', 'Borealis', 0, 0, 1
+        insert into identity_facts by name
+        select identity_key, identity_id, provider, tenant_id, kind, name, native_id, true as has_access,
+            true as is_partner_related, 'P-200' as partner_id, 'Borealis' as partner_name, 0 as live_credentials,
+            0 as active_owners, 1 as partner_count
         from identities where identity_key >= 1000;
-        insert into identity_partners (identity_key, partner_id, role, source, evidence, confidence, verdict)
-        select identity_key, 'P-200', 'operator', 'tag', 'tag partner', 0.8, 'asserted' from identities where identity_key >= 1000;
-        insert into findings (finding_id, rule_id, subject_kind, subject_id, subject_name, provider, tenant_id, identity_id, partner_id,
-            outcome, status, severity, confidence, score, score_low, score_high, band, message, case_id)
-        select 'bf' || identity_key, 'life-key-age-exceeded', 'identity', identity_id, name, provider, tenant_id, identity_id,
-            'P-200', 'fail', 'open', 'medium', 0.9, 50, 40, 60, 'medium', 'is old', 'bk' || identity_key
+        insert into identity_partners by name
+        select identity_key, 'P-200' as partner_id, 'operator' as role, 'tag' as source, 'tag' as evidence,
+            0.8 as confidence, 'asserted' as verdict
         from identities where identity_key >= 1000;
-        insert into cases (case_id, subject_kind, subject_id, subject_name, provider, tenant_id, partner_id, lead_finding_id,
-            lead_rule_id, message, severity, score, score_low, band, findings, status, is_new)
-        select case_id, 'identity', identity_id, subject_name, provider, tenant_id, partner_id, finding_id, rule_id, message,
-            severity, score, score_low, band, 1, 'open', true
+        insert into findings by name
+        select 'bf' || identity_key as finding_id, 'life-key-age-exceeded' as rule_id, 'identity' as subject_kind,
+            identity_id as subject_id, name as subject_name, provider, tenant_id, identity_id, 'P-200' as partner_id,
+            'fail' as outcome, 'open' as status, 'medium' as severity, 0.9 as confidence, 50 as score, 40 as score_low,
+            60 as score_high, 'medium' as band, 'is old' as message, 'bk' || identity_key as case_id
+        from identities where identity_key >= 1000;
+        insert into cases by name
+        select case_id, subject_kind, subject_id, subject_name, provider, tenant_id, partner_id,
+            finding_id as lead_finding_id, rule_id as lead_rule_id, message, severity, score, score_low, band,
+            1 as findings, status, true as is_new
         from findings where finding_id like 'bf%'
         """.replace("$n", str(cases))
     )
