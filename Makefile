@@ -25,7 +25,6 @@ check: $(VENV)/.dev
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy
-	$(bin)/lint-imports
 	$(bin)/python docs/generate.py --check
 	PYTHON=$(bin)/python CONSTRAINTS=$(CONSTRAINTS) bash tests/check-wheel.sh
 
