@@ -95,6 +95,7 @@ class Catalogue:
         self.unknown: Final = 1 << len(self._names)  # stands for whatever the reference does not know
         self.everything: Final = self.unknown - 1
         self._globs: dict[str, int] = {}
+        self._kinds: dict[int, tuple[VerbActions, ...]] = {}
         self._reaches: dict[str, Reach] = {}
         self._selections: dict[tuple[tuple[str, ...], bool, bool], int] = {}
         self.core: Final = self._union(verbs.core)
@@ -118,6 +119,12 @@ class Catalogue:
             return 1 << self._index[glob] if glob in self._index else 0
         pattern = globs.compiled(glob, "[^\n]").fullmatch
         return _bits((i for i, name in enumerate(self._names) if pattern(name)), len(self._names))
+
+    def kinds(self, mask: int) -> tuple[VerbActions, ...]:
+        """The verbs that have an action in the mask."""
+        if mask not in self._kinds:
+            self._kinds[mask] = tuple(kind for kind in self.verbs if mask & kind.mask)
+        return self._kinds[mask]
 
     def selected(self, names: tuple[str, ...], *, is_everything_but: bool, allows: bool) -> int:
         """The actions of a statement; equal lists share one integer.

@@ -206,11 +206,11 @@ class _Grant:
     unsure: int
 
     def by_certainty(self, *, is_readable: bool) -> Iterator[tuple[str, int]]:
-        if is_readable:
-            yield ("conditional" if self.is_conditional else "definite"), self.sure
-            yield "potential", self.unsure
-        else:
-            yield "potential", self.sure | self.unsure
+        sure = self.sure if is_readable else 0
+        if sure:
+            yield ("conditional" if self.is_conditional else "definite"), sure
+        if self.sure | self.unsure != sure:
+            yield "potential", (self.sure | self.unsure) & ~sure
 
 
 def evaluate(
@@ -225,10 +225,9 @@ def evaluate(
     places: dict[tuple[str, bool, str, str], list[_Grant]] = defaultdict(list)
     for grant in grants:
         for certainty, mask in grant.by_certainty(is_readable=is_readable):
-            for kind in actions.verbs:
-                if mask & kind.mask:
-                    weight = "potential" if kind.verb == "unknown" else certainty
-                    places[kind.verb, kind.over_resource, weight, grant.scope].append(grant)
+            for kind in actions.kinds(mask):
+                weight = "potential" if kind.verb == "unknown" else certainty
+                places[kind.verb, kind.over_resource, weight, grant.scope].append(grant)
     rows: dict[tuple[str, str, str, int | None], Privilege] = {}
     for (verb, over_resource, certainty, scope), found in places.items():
         if scope == "single" and len({grant.pattern for grant in found}) > 1:

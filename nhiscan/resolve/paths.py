@@ -3,7 +3,7 @@
 An edge may-assume needs the trust side and, unless the trust names the very user or role in the same account, a
 permission to call sts:AssumeRole; an explicit Deny always wins. An edge member-of leads to a group and ends there: what
 a group allows already stands in its members' own privileges, so a group is never an administrator or a step to one.
-Resource patterns are the hubs: each is matched with the roles once, however many identities share it.
+Resource patterns are the hubs: each is matched with an account's open roles once, however many identities share it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import duckdb
 
-from nhiscan.resolve import aws_iam, globs
+from nhiscan.resolve import aws_iam
 
 MOST_HOPS: Final = 8
 _MOST_STARS: Final = 8  # older DuckDB backtracks over the stars of LIKE
@@ -66,7 +66,6 @@ def _assume_edges(con: duckdb.DuckDBPyConnection) -> None:
             ("combination", "bigint"),
             ("part", "varchar"),
             ("pattern", "varchar"),
-            ("account", "varchar"),
             ("policy_name", "varchar"),
         ),
         aws_iam.batched(_patterns(found, documents)),
@@ -81,19 +80,13 @@ def _patterns(found: Iterable[aws_iam.Combination], documents: aws_iam.Documents
         boundary = documents[combination.boundary.policy_key] if combination.boundary else None
         own = [documents[b.policy_key] for b in combination.bindings]
         if boundary:
-            yield combination.number, "bounded", "", None, None
+            yield combination.number, "bounded", "", None
         for found_pattern in aws_iam.assume_patterns(own, boundary, combination.holder, documents.actions):
             part, pattern = found_pattern.part, found_pattern.pattern
             if pattern.count("*") > _MOST_STARS:
                 part, pattern = f"{part.removesuffix('_if')}_if", f"{pattern.split('*', 1)[0]}*"
             name = documents.names.get(bindings[found_pattern.source].policy_key)
-            yield combination.number, part, pattern, _account(pattern), name
-
-
-def _account(pattern: str) -> str | None:
-    """The one account whose roles can match; None when it may be any."""
-    fields = pattern.split(":")
-    return fields[4] if len(fields) > 4 and not any(map(globs.is_wild, fields[:5])) else None
+            yield combination.number, part, pattern, name
 
 
 def _sql(name: str) -> str:
