@@ -165,17 +165,27 @@ def collectors_page() -> Iterator[str]:
         kind = collect.load(folder.name)
         yield from (f"## {folder.name}", "", inspect.cleandoc(kind.__doc__ or ""), "")
         yield from table(("setting", "type", "default"), _settings(kind))
-        yield from table(
-            ("dataset", "needs at the provider"),
-            (
-                (f"`{name}`", ", ".join(f"`{p}`" for p in kind.permissions.get(name, ())) or "nothing")
-                for name in sorted(kind.datasets)
-            ),
-        )
-        readme = (folder / "README.md").read_text(encoding="utf-8").strip()
-        for line in readme.splitlines()[1:]:  # its title is this section's
-            yield f"##{line}" if line.startswith("#") else line
-        yield ""
+        datasets = sorted(kind.datasets)
+        if any(kind.permissions.values()):
+            permissions = {name: ", ".join(f"`{p}`" for p in kind.permissions.get(name, ())) for name in datasets}
+            yield from table(
+                ("dataset", "needs at the provider"), ((f"`{name}`", p or "nothing") for name, p in permissions.items())
+            )
+        else:
+            yield from (
+                f"Datasets, none of which needs a permission: {', '.join(f'`{name}`' for name in datasets)}.",
+                "",
+            )
+        yield from _below((folder / "README.md").read_text(encoding="utf-8"))
+
+
+def _below(text: str) -> Iterator[str]:
+    """A page without its title, as part of a section: headings one level deeper."""
+    is_code = False
+    for line in text.strip().splitlines()[1:]:
+        is_code ^= line.startswith("```")
+        yield f"#{line}" if line.startswith("#") and not is_code else line
+    yield ""
 
 
 def _settings(kind: Any) -> Iterator[tuple[str, str, str]]:
