@@ -828,9 +828,9 @@ def main() -> None:
         if error.hint:
             click.echo(f"  next: {_redacting.redact(plain(error.hint, 2000))}", err=True)
         code = error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader left; python would complain about it at exit
-        code = 0
+    except SystemExit as ended:
+        # click turns a pipe whose reader left into exit code 1, which here means that a gate was hit.
+        code = 0 if type(sys.stdout).__name__ == "PacifyFlushWrapper" else ended.code
     except Exception as error:  # noqa: BLE001 - the outermost edge: a defect of ours must end as exit code 5
         if log.isEnabledFor(logging.DEBUG):
             click.echo(_redacting.redact(traceback.format_exc()), err=True)

@@ -28,7 +28,8 @@ from nhiscan.errors import LockError, StoreError
 STORAGE_VERSION: Final = "v1.4.0"
 _SCAN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 _MEMORY_LIMIT: Final = "1GB"
-_DISK_ERRORS: Final = (duckdb.IOException, duckdb.FatalException)
+_DISK_ERRORS: Final = (OSError, duckdb.IOException, duckdb.FatalException)
+_INTERRUPTED: Final = "Query interrupted"  # what DuckDB makes of a KeyboardInterrupt while it works
 
 
 def schema_sql() -> str:
@@ -99,6 +100,7 @@ def locked(state: Path) -> Iterator[None]:
             ) from error
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()}\n".encode())
+        _remove_crashed(state)
         yield
     finally:
         os.close(descriptor)
@@ -114,24 +116,30 @@ class Build:
         self.con: duckdb.DuckDBPyConnection
 
     def __enter__(self) -> Build:
-        self._remove_crashed()
-        with _disk_errors(self.state):
-            self._folder.mkdir(mode=0o700)
-            self.con = duckdb.connect(
-                config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(self._folder / "spill")}
-            )
-            self.con.execute("set preserve_insertion_order = false")
-            self.con.execute(f"attach '{_quoted(self._database)}' as scan (storage_version '{STORAGE_VERSION}')")
-            self.con.execute("use scan")
-            create_schema(self.con)
+        try:
+            self._open()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
+    def _open(self) -> None:
+        self._folder.mkdir(mode=0o700)
+        self.con = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(self._folder / "spill")})
+        self.con.execute("set preserve_insertion_order = false")
+        self.con.execute(f"attach '{_quoted(self._database)}' as scan (storage_version '{STORAGE_VERSION}')")
+        self.con.execute("use scan")
+        create_schema(self.con)
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        with contextlib.suppress(duckdb.Error):  # a full disk also fails the close; the folder goes anyway
-            self.con.close()
+        if hasattr(self, "con"):
+            with contextlib.suppress(duckdb.Error):  # a full disk also fails the close; the folder goes anyway
+                self.con.close()
         shutil.rmtree(self._folder, ignore_errors=True)
         if isinstance(error, _DISK_ERRORS):
             raise _cannot_write(self.state, error) from error
+        if isinstance(error, RuntimeError) and str(error) == _INTERRUPTED:
+            raise KeyboardInterrupt from error
 
     @property
     def _database(self) -> Path:
@@ -169,16 +177,16 @@ class Build:
             _sync(scans)
             write_text(self.state / "CURRENT", f"{self.scan_id}\n")
 
-    def _remove_crashed(self) -> None:
-        """Clears what dead processes left; only called with the lock held."""
-        scans = self.state / "scans"
-        for folder in sorted(scans.glob(".build-*")):
-            scan_id = folder.name.removeprefix(".build-")
-            log_run(self.state, {"scan_id": scan_id, "event": "crashed"})
-            shutil.rmtree(folder, ignore_errors=True)
-        for cache in scans.glob("*.duckdb"):  # moved there before its snapshot, by a process that died between
-            if not (scans / cache.stem).is_dir():
-                cache.unlink(missing_ok=True)
+
+def _remove_crashed(state: Path) -> None:
+    """Clears what dead processes left; only called with the lock held."""
+    scans = state / "scans"
+    for folder in sorted(scans.glob(".build-*")):
+        log_run(state, {"scan_id": folder.name.removeprefix(".build-"), "event": "crashed"})
+        shutil.rmtree(folder, ignore_errors=True)
+    for cache in scans.glob("*.duckdb"):  # moved there before its snapshot, by a process that died between
+        if not (scans / cache.stem).is_dir():
+            cache.unlink(missing_ok=True)
 
 
 def log_run(state: Path, entry: dict[str, Any]) -> None:
@@ -289,7 +297,7 @@ def write_text(path: Path, text: str) -> None:
 def _disk_errors(state: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, *_DISK_ERRORS) as error:
+    except _DISK_ERRORS as error:
         raise _cannot_write(state, error) from error
 
 

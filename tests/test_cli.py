@@ -1,0 +1,250 @@
+"""The command line as a user meets it: exit codes, what goes where, bad input, crashes, and two scans at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CONFIG = """
+[company]
+name = "Acme"
+mail_domains = ["acme.example"]
+
+[collectors.register]
+path = "register"
+"""
+PARTNERS = "partner_id,name,business_owner\nP-1,Borealis GmbH,dana@acme.example\nP-2,<b>Cobalt</b>,\n"
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Path:
+    (tmp_path / "nhiscan.toml").write_text(CONFIG)
+    (tmp_path / "register").mkdir()
+    (tmp_path / "register" / "partners.csv").write_text(PARTNERS)
+    return tmp_path
+
+
+def nhiscan(folder: Path, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nhiscan.cli", *words],
+        cwd=folder,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def scanned(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    done = nhiscan(folder, "scan", *words)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_help_imports_no_heavy_library() -> None:
+    code = (
+        "import sys\nfrom nhiscan.cli import cli\n"
+        "try:\n    cli.main(['--help'], standalone_mode=True)\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'boto3', 'botocore', 'pandas', 'numpy', 'duckdb', 'networkx', 'jinja2'} & set(sys.modules)),"
+        " file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+
+
+def test_init_writes_a_config_that_scans(tmp_path: Path) -> None:
+    assert nhiscan(tmp_path, "init").returncode == 0
+    (tmp_path / "register" / "partners.csv").write_text(PARTNERS)
+    done = scanned(tmp_path, "--report", "report.html")
+    assert "complete" in done.stdout
+    assert "report.html" in done.stdout
+    assert "Borealis" in (tmp_path / "report.html").read_text()
+
+
+def test_init_overwrites_nothing(company: Path) -> None:
+    done = nhiscan(company, "init")
+    assert (done.returncode, (company / "nhiscan.toml").read_text()) == (2, CONFIG)
+    assert "nhiscan.toml exists" in done.stderr
+
+
+def test_results_go_to_stdout_and_the_rest_to_stderr(company: Path) -> None:
+    scanned(company)
+    done = nhiscan(company, "partners", "--json")
+    assert [row["name"] for row in json.loads(done.stdout)] == ["Borealis GmbH", "<b>Cobalt</b>"]
+    assert done.stderr == ""
+
+
+def test_the_scan_summary_carries_the_exit_code(company: Path) -> None:
+    done = scanned(company, "--json")
+    assert json.loads(done.stdout)["exit_code"] == 0
+
+
+def test_as_of_is_the_moment_that_the_scan_is_for(company: Path) -> None:
+    scanned(company, "--as-of", "2026-01-31T02:00:00Z")
+    done = nhiscan(company, "query", "select as_of from scans", "-f", "jsonl")
+    assert done.stdout == '{"as_of": "2026-01-31 02:00:00"}\n'
+
+
+@pytest.mark.parametrize(
+    ("toml", "error", "hint"),
+    [
+        ("[compny]\n", "unknown key", "did you mean 'company'?"),
+        (CONFIG.replace("path =", "pth ="), "collectors.register.pth", "did you mean 'path'?"),
+        (CONFIG + "[rules.life-key-age-exceded]\nmax_age_days = 3\n", "life-key-age-exceded", "life-key-age-exceeded"),
+        (CONFIG + "[rules.life-key-age-exceeded]\nmax_days = 3\n", "max_days", "max_age_days"),
+        (CONFIG.replace("register]", "registr]"), "registr", "did you mean 'register'?"),
+        ("[company]\nname = 'Acme'\n", "configures no collector", "add [collectors.register]"),
+        ("not toml", "nhiscan.toml", "mend the file"),
+    ],
+)
+def test_a_wrong_setting_names_the_nearest_right_one(company: Path, toml: str, error: str, hint: str) -> None:
+    (company / "nhiscan.toml").write_text(toml)
+    done = nhiscan(company, "scan")
+    assert done.returncode == 2
+    assert error in done.stderr
+    assert hint in done.stderr
+    assert not (company / ".nhiscan" / "CURRENT").exists()
+
+
+def test_without_a_config_the_next_step_is_init(tmp_path: Path) -> None:
+    done = nhiscan(tmp_path, "scan")
+    assert done.returncode == 2
+    assert "nhiscan init" in done.stderr
+
+
+def test_an_unreadable_register_leaves_the_last_scan_current(company: Path) -> None:
+    scanned(company)
+    (company / "register" / "contracts.xlsx").write_bytes(b"no spreadsheet")
+    done = nhiscan(company, "scan")
+    assert done.returncode == 2
+    assert "contracts.xlsx" in done.stderr
+    assert json.loads(nhiscan(company, "partners", "--json").stdout)[0]["partner_id"] == "P-1"
+
+
+def test_strict_makes_a_bad_register_row_fatal(company: Path) -> None:
+    (company / "register" / "partners.csv").write_text(PARTNERS + "P-1,Twice,\n")
+    assert nhiscan(company, "scan").returncode == 0
+    done = nhiscan(company, "scan", "--strict")
+    assert done.returncode == 2
+    assert "partners.csv" in done.stderr
+
+
+def test_an_unknown_name_names_the_nearest(company: Path) -> None:
+    scanned(company)
+    done = nhiscan(company, "partner", "show", "Borealis Gmb")
+    assert done.returncode == 2
+    assert "did you mean 'Borealis GmbH'?" in done.stderr
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(company: Path) -> None:
+    (company / "register" / "partners.toml").write_text('[[partners]]\npartner_id = "P-9"\nname = "a\\u001b[31mred"\n')
+    (company / "register" / "partners.csv").unlink()
+    scanned(company)
+    assert "\x1b" not in nhiscan(company, "partners").stdout
+    assert "red" in nhiscan(company, "partners").stdout
+
+
+def test_a_csv_answer_is_guarded_against_formulas(company: Path) -> None:
+    scanned(company)
+    done = nhiscan(company, "query", "select '=1+1' as x, -1 as n", "-f", "csv")
+    assert done.stdout.split() == ["x,n", "'=1+1,-1"]
+
+
+def test_a_query_can_come_from_stdin(company: Path) -> None:
+    scanned(company)
+    done = nhiscan(company, "query", "-", "-f", "json", text="select count(*) as n from partners")
+    assert json.loads(done.stdout) == [{"n": 2}]
+
+
+def test_a_decision_is_written_and_holds_from_the_next_scan_on(company: Path) -> None:
+    scanned(company)
+    done = nhiscan(company, "attribute", "--pattern", "aws:*", "--partner", "P-1", "--by", "dana@acme.example")
+    assert done.returncode == 0, done.stderr
+    scanned(company)
+    rows = nhiscan(company, "query", "select pattern, partner_id, decided_by from identity_map", "-f", "json")
+    assert json.loads(rows.stdout) == [{"pattern": "aws:*", "partner_id": "P-1", "decided_by": "dana@acme.example"}]
+
+
+def held_up(company: Path) -> subprocess.Popen[str]:
+    """A scan that waits in the middle of collecting, for a register file that nobody writes."""
+    os.mkfifo(company / "register" / "contracts.csv")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nhiscan.cli", "scan"], cwd=company, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not list((company / ".nhiscan" / "scans").glob(".build-*/scan.duckdb")):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return process
+
+
+def ended(process: subprocess.Popen[str], sign: signal.Signals) -> str:
+    process.send_signal(sign)
+    return process.communicate(timeout=60)[1]
+
+
+def test_analysts_read_while_a_scan_runs(company: Path) -> None:
+    scanned(company)
+    process = held_up(company)
+    try:
+        done = nhiscan(company, "partners", "--json")
+        queried = nhiscan(company, "query", "select count(*) as n from partners", "-f", "json")
+    finally:
+        ended(process, signal.SIGKILL)
+    assert (done.returncode, len(json.loads(done.stdout))) == (0, 2)
+    assert json.loads(queried.stdout) == [{"n": 2}]
+
+
+def test_a_second_scan_at_the_same_time_exits_with_4(company: Path) -> None:
+    process = held_up(company)
+    try:
+        done = nhiscan(company, "scan")
+    finally:
+        ended(process, signal.SIGKILL)
+    assert done.returncode == 4
+    assert f"process {process.pid} is scanning" in done.stderr
+
+
+def test_kill_9_in_the_middle_of_a_scan_leaves_the_last_one_and_the_next_one_works(company: Path) -> None:
+    scanned(company)
+    before = (company / ".nhiscan" / "CURRENT").read_text()
+    ended(held_up(company), signal.SIGKILL)
+    assert (company / ".nhiscan" / "CURRENT").read_text() == before
+    assert nhiscan(company, "partners").returncode == 0
+    (company / "register" / "contracts.csv").unlink()
+    scanned(company)
+    assert (company / ".nhiscan" / "CURRENT").read_text() != before
+    events = [json.loads(line)["event"] for line in (company / ".nhiscan" / "runs.jsonl").read_text().splitlines()]
+    assert events == ["started", "published", "started", "crashed", "started", "published"]
+
+
+def test_an_interrupted_scan_exits_with_130_and_cleans_up(company: Path) -> None:
+    process = held_up(company)
+    said = ended(process, signal.SIGINT)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert list((company / ".nhiscan" / "scans").iterdir()) == []
+
+
+def test_a_reader_that_leaves_early_is_no_error(company: Path) -> None:
+    scanned(company)
+    done = subprocess.run(
+        f"{sys.executable} -m nhiscan.cli schema identity_facts | head -1; echo ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        cwd=company,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "0"
+    assert "Traceback" not in done.stderr
