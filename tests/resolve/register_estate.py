@@ -82,7 +82,9 @@ def covered(*datasets: str, account: str = A, status: str = "complete") -> list[
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
-    return store.empty()
+    con = store.empty()
+    con.execute("set threads = 1")  # a few rows: more threads only cost time
+    return con
 
 
 def scan(
