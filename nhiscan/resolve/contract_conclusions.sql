@@ -58,12 +58,13 @@ select p.partner_id,
     p.tenant_id,
     case
         when d.state = 'unreadable' then null
-        when l.partner_id is not null and coalesce(d.state, '') not in ('in_force', 'suspended') then null
+        when l.partner_id is not null then null
         else coalesce(d.state, '') = 'ended'
     end as is_ended,
-    case when d.state = 'ended' and not d.is_end_undated then d.ended_at end as ended_at,
+    case when d.state = 'ended' and not d.is_end_undated and l.partner_id is null then d.ended_at end as ended_at,
     case
-        when d.state = 'ended' and not d.is_end_undated then d.ended_at + to_hours(d.revoke_sla_hours)
+        when d.state = 'ended' and not d.is_end_undated and l.partner_id is null
+            then d.ended_at + to_hours(d.revoke_sla_hours)
     end as revoke_by,
     d.contract_id,
     case
@@ -79,7 +80,7 @@ select p.partner_id,
         else 'no contract on record'
     end
     || case
-        when l.partner_id is not null and d.state is distinct from 'in_force'
+        when l.partner_id is not null
             then '; the register row ' || l.register_row || ' was not accepted and may say otherwise'
         else ''
     end as reason,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nhiscan.model import Contract, ContractEvent, ContractTenant, Partner, Record
+from nhiscan.model import Contract, ContractEvent, ContractTenant, Partner, Quarantined, Record, RegisterFile
 from nhiscan.resolve import contracts, partners
 from tests.resolve.register_estate import NORDWIND, A, B, account_alias, role, rows, scan, tenant, trust
 
@@ -264,3 +264,20 @@ def test_a_reason_names_the_contract_and_the_day() -> None:
     assert _states(*_HELD, _contract(end_date=_ENDED), columns="reason") == [
         ("contract C-1 (msp) does not renew itself; its last day was 2025-09-30",)
     ]
+
+
+@pytest.mark.parametrize("end", [date(2025, 12, 31), date(2026, 12, 31), None])
+def test_a_contract_row_that_was_not_accepted_leaves_the_end_of_its_partner_open(end: date | None) -> None:
+    lost = Quarantined("contracts.csv", 7, "kind", "?", "is no known kind", partner_id="P-1")
+    file = RegisterFile("contracts.csv", "contracts", 2, 1)
+    contract = [] if end is None else [_contract(end_date=end)]
+    ((is_ended, ended_at, reason),) = _states(*_HELD, *contract, lost, file, columns="is_ended, ended_at, reason")
+    assert (is_ended, ended_at) == (None, None)
+    assert "contracts.csv:7 was not accepted" in reason
+
+
+def test_a_lost_row_of_another_partner_or_table_changes_nothing() -> None:
+    other = Quarantined("contracts.csv", 7, "kind", "?", "is no known kind", partner_id="P-2")
+    alias = Quarantined("aliases.csv", 3, "kind", "?", "is no known kind", partner_id="P-1")
+    files = [RegisterFile("contracts.csv", "contracts", 2, 1), RegisterFile("aliases.csv", "aliases", 2, 1)]
+    assert _states(*_HELD, _contract(end_date=_ENDED), other, alias, *files, columns="is_ended") == [(True,)]
