@@ -121,13 +121,13 @@ class UserCredentials:
         return _moment(self._row, f"{slots[0]}_last_used_date"), _is_said(text), _REPORT_SOURCE
 
     def _password_use(self) -> tuple[datetime | None, bool, str | None]:
+        if self.has_password is False:
+            return None, True, None
         if self._row is not None:
             text = self._row.get("password_last_used")
             return _moment(self._row, "password_last_used"), _is_said(text), _REPORT_SOURCE
         if isinstance(self._snapshot.password_uses, Mapping) and self._user["UserName"] in self._snapshot.password_uses:
             return utc(self._snapshot.password_uses[self._user["UserName"]]), True, _LIST_SOURCE
-        if self.has_password is False:
-            return None, True, None
         return None, False, None
 
 

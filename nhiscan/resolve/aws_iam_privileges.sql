@@ -13,4 +13,11 @@ select h.identity_key, r.verb, r.scope, r.certainty, r.level, r.policy_key, r.vi
 from aws_holders h
 join aws_rows r on r.combination = h.combination
 join identities i on i.identity_key = h.identity_key
-left join scps s on s.tenant_id = i.tenant_id;
+left join scps s on s.tenant_id = i.tenant_id
+union all
+-- no policy names the root user and none limits it, but for SCPs in member accounts
+select i.identity_key, 'admin', 'all', 'definite', 5, null, null, null,
+       case when s.tenant_id is null then 'the account''s root user; SCPs not read' else 'the account''s root user' end
+from identities i
+left join scps s on s.tenant_id = i.tenant_id
+where i.identity_id = i.tenant_id || ':root';
