@@ -460,12 +460,18 @@ def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted
     ]
     insert_rows(con, "aws_named", (("policy_key", "bigint"), ("identity_id", "varchar")), [named])
     con.execute(_sql("aws_iam_combinations").replace("$wanted", wanted))
+    numbered = {
+        number: Binding(policy_key, via_key, role == "boundary")
+        for number, role, policy_key, via_key in con.execute(
+            "select binding, role, policy_key, via_key from aws_bindings"
+        ).fetchall()
+    }
     found = con.execute(
         "select combination, is_user, own, bindings from aws_combinations order by combination"
     ).fetchall()
-    con.execute("drop table aws_named; drop table aws_combinations")
-    for number, is_user, own, text in found:
-        bindings = [_binding(item) for item in text.split(",")] if text else []
+    con.execute("drop table aws_named; drop table aws_bindings; drop table aws_combinations")
+    for number, is_user, own, held in found:
+        bindings = [numbered[each] for each in dict.fromkeys(held)]
         boundaries = [b for b in bindings if b.is_boundary]
         yield Combination(
             number,
@@ -473,11 +479,6 @@ def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted
             tuple(b for b in bindings if not b.is_boundary),
             boundaries[0] if boundaries else None,
         )
-
-
-def _binding(text: str) -> Binding:
-    role, policy_key, via_key = text.split(":")
-    return Binding(int(policy_key), int(via_key) if via_key else None, role == "boundary")
 
 
 def insert_rows(
