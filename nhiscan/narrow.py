@@ -169,11 +169,9 @@ def _owner(cursor: duckdb.DuckDBPyConnection, word: str) -> str:
 
 
 def _shadow(cursor: duckdb.DuckDBPyConnection) -> None:
-    allowed: dict[str, str] = {}
-    for part in _sql("tables.sql").split(";"):
-        table, _, query = part.strip().partition(":\n")
-        if query:
-            allowed[table.removeprefix("-- ").strip()] = query
+    # The file is a heading `-- table:` and a select, for each table that lets something in.
+    parts = re.split(r"^-- (\w+):$", _sql("tables.sql"), flags=re.MULTILINE)
+    allowed = {table: query.strip().rstrip(";") for table, query in zip(parts[1::2], parts[2::2], strict=True)}
     # Order counts: later selects read the earlier shadows (findings before cases).
     for table in [*allowed, *(name for name in store.tables() if name not in allowed)]:
         query = allowed.get(table, f"select * from main.{table} where false")

@@ -14,6 +14,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 SHORT: Final = 90  # characters of a name in a heading or a cell
+SENTENCE: Final = 320  # characters of a message or reason
 LONG: Final = 600  # characters of a value before the rest folds away
 
 # Letters by category, yet without a glyph: Hangul fillers and the empty Braille cell.
@@ -65,14 +66,19 @@ def _bdi(text: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(Markup("").join(parts))
 
 
-def name(value: Any) -> Markup:
+def name(value: Any, most: int = SHORT) -> Markup:
     """A value inside a sentence, heading or summary: shortened, its length said."""
     if value is None:
         return Markup('<span class="none">not known</span>')
     text = str(value)
-    if len(text) <= SHORT:
+    if len(text) <= most:
         return _bdi(text)
-    return _bdi(text[:SHORT]) + Markup('<span class="cut">… ({} characters)</span>').format(len(text))
+    return _bdi(text[:most]) + Markup('<span class="cut">… ({} characters)</span>').format(len(text))
+
+
+def sentence(value: Any) -> Markup:
+    """A message or a reason where no element may fold."""
+    return name(value, SENTENCE)
 
 
 def full(value: Any) -> Markup:

@@ -59,6 +59,7 @@ FIRST: Final = (
     ("Leaked secrets", ("leak-",)),
 )
 _OPEN: Final = ("open", "reopened")
+_STATED: Final = ("unsupported", "not_licensed")  # known beforehand, so a limit and not a gap
 _FIRST_CASES: Final = 25
 _FIRST_PER_PARTNER: Final = 5  # one partner with forty keys must not fill the first page
 # Collectors that were only ever run against stand-ins.
@@ -314,7 +315,7 @@ def _coverage(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
                 "datasets": 0,
                 "covered": 0,
                 "gaps": [],
-                "collected_at": row["collected_at"],
+                "limits": 0,
             },
         )
         # A dataset told twice counts as its worse half.
@@ -326,7 +327,10 @@ def _coverage(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
         tenant["datasets"] += 1
         tenant["covered"] += bool(row["is_covered"])
         if not row["is_covered"]:
-            tenant["gaps"].append(row)
+            if row["status"] in _STATED:
+                tenant["limits"] += 1
+            else:
+                tenant["gaps"].append(row)
     unread = [row for row in reader.rows("unread_tenants") if row["tenant_id"] not in tenants]
     matrices = []
     for provider in sorted({tenant["provider"] for tenant in tenants.values()}):
@@ -351,14 +355,13 @@ def _coverage(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
         and not any(row["status"] in ("failed", "denied") for row in gaps)
         and bool(rows),
         "tenants": list(tenants.values()),
-        "complete_tenants": sum(not tenant["gaps"] for tenant in tenants.values()),
+        "limits": sum(tenant["limits"] for tenant in tenants.values()),
         "unread": unread,
         "matrices": matrices,
         "rows": rows,
         "gaps": gaps,
         "datasets": len(cells),
         "covered": sum(bool(row["is_covered"]) for row in cells.values()),
-        "failed": sorted({(row["provider"], row["tenant_id"]) for row in gaps if row["status"] == "failed"}),
         "register": reader.rows("register"),
         "fields": reader.rows("register_fields"),
         "quarantine": quarantine,
@@ -706,6 +709,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "name": printable.name,
+        "sentence": printable.sentence,
         "full": printable.full,
         "plain": printable.plain,
         "moment": printable.moment,

@@ -171,6 +171,19 @@ def test_evidence_that_quotes_an_account_of_others_is_left_out_and_counted() -> 
     assert "left out for that" in html
 
 
+def test_evidence_that_counts_the_whole_register_is_left_out() -> None:
+    con = small()
+    told = {
+        "finding_id": "f3",
+        "seq": 9,
+        "label": "coverage of the register",
+        "value": "partial (28 of 32 rows accepted)",
+    }
+    insert(con, "finding_evidence", told)
+    assert "28 of 32" in paint(con)
+    assert "28 of 32" not in paint(con, partner="P-200")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
