@@ -71,26 +71,46 @@ where p.verdict = 'asserted'
 
 -- A tag is written by anybody: it counts when it names one of us.
 create or replace temp table named_owners as
-select c.identity_key, c.source, c.strength, c.confidence, c.register_row, a.mail,
-    coalesce(c.role, max(c.role) over (partition by c.identity_key, a.mail), 'other') as role,
-    c.evidence || a.words as evidence,
-    a.person_status,
-    a.left_on
-from owner_claims c
-join identities i using (identity_key)
-join owner_answers a using (text)
-where i.kind <> 'group'
-    and (c.source <> 'tag' or a.is_ours);
+with named as (
+    select c.identity_key, c.source, c.strength, c.confidence, c.register_row, a.mail, c.role,
+        c.evidence || a.words as evidence,
+        a.person_status,
+        a.left_on
+    from owner_claims c
+    join identities i using (identity_key)
+    join owner_answers a using (text)
+    where i.kind <> 'group'
+        and (c.source <> 'tag' or a.is_ours)
+)
+select n.* replace (coalesce(n.role, r.role, 'other') as role)
+from named n
+left join (
+    select identity_key, mail, max(role) as role
+    from named
+    where role is not null
+    group by identity_key, mail
+) r on r.identity_key = n.identity_key and r.mail = n.mail;
+
+create or replace temp table strongest_owners as
+select identity_key, role, max(strength) as strength
+from named_owners
+group by identity_key, role;
 
 create or replace temp table judged_owners as
 select n.*,
     case
         when n.strength = 0 then 'suggested'
-        when n.strength < max(n.strength) over (partition by n.identity_key, n.role) then 'lost'
-        when n.role = 'other' and n.strength < 4 and n.strength < max(n.strength) over (partition by n.identity_key) then 'lost'
+        when n.strength < r.strength then 'lost'
+        when n.role = 'other' and n.strength < 4 and n.strength < a.strength then 'lost'
         else 'asserted'
     end as verdict
-from named_owners n;
+from named_owners n
+join strongest_owners r on r.identity_key = n.identity_key and r.role = n.role
+join (
+    select identity_key, max(strength) as strength
+    from strongest_owners
+    group by identity_key
+) a on a.identity_key = n.identity_key;
 
 delete from identity_owners;
 
@@ -105,8 +125,7 @@ select identity_key, mail, role,
     min(left_on) as left_on,
     min(register_row) as register_row
 from judged_owners
-group by identity_key, mail, role
-order by identity_key, confidence desc, role, mail;
+group by identity_key, mail, role;
 
 drop table owner_claims;
 drop table named_owners;

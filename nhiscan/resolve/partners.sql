@@ -110,8 +110,7 @@ join (
     select identity_key, partner_id, role, string_agg(evidence, '; ' order by rank desc, evidence) as evidence
     from worded
     group by identity_key, partner_id, role
-) e using (identity_key, partner_id, role)
-order by w.identity_key, w.role, w.confidence desc, w.partner_id;
+) e using (identity_key, partner_id, role);
 
 drop table claims;
 drop table holdings;
