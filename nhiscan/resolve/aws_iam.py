@@ -13,10 +13,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import duckdb
 
@@ -54,12 +54,16 @@ class Statement:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Document:
     """`problem`: why some of it could not be read; then it might hold any Allow or Deny."""
 
     statements: tuple[Statement, ...]
     problem: str | None = None
+
+    @cached_property
+    def denies(self) -> tuple[Statement, ...]:
+        return tuple(statement for statement in self.statements if not statement.allows)
 
 
 class Binding(NamedTuple):
@@ -193,24 +197,24 @@ def named_identities(document: Document) -> Iterator[tuple[str, str]]:
 # Evaluating a combination
 
 
-@dataclass(frozen=True, slots=True)
-class _Grant:
+class _Grant(NamedTuple):
     """Actions that one resource of one Allow leaves, after denies and boundary."""
 
     pattern: str
     scope: str
-    source: int
     statement: Statement
     is_conditional: bool
     sure: int
     unsure: int
 
-    def by_certainty(self, *, is_readable: bool) -> Iterator[tuple[str, int]]:
+    def by_certainty(self, *, is_readable: bool) -> list[tuple[str, int]]:
         sure = self.sure if is_readable else 0
-        if sure:
-            yield ("conditional" if self.is_conditional else "definite"), sure
-        if self.sure | self.unsure != sure:
-            yield "potential", (self.sure | self.unsure) & ~sure
+        unsure = (self.sure | self.unsure) & ~sure
+        found = [("conditional" if self.is_conditional else "definite", sure), ("potential", unsure)]
+        return [(certainty, mask) for certainty, mask in found if mask]
+
+
+_Placed: TypeAlias = tuple[int, _Grant]  # with the position of its policy
 
 
 def evaluate(
@@ -221,33 +225,38 @@ def evaluate(
     A row that a wider and surer row of its verb includes is left out.
     """
     is_readable = not any(d.problem for d in documents) and not (boundary and boundary.problem)
-    grants = list(_grants(documents, boundary, holder, actions))
-    places: dict[tuple[str, bool, str, str], list[_Grant]] = defaultdict(list)
-    for grant in grants:
+    placed = _grants(documents, boundary, holder, actions)
+    places: dict[tuple[str, bool, str, str], list[_Placed]] = defaultdict(list)
+    for source, grant in placed:
         for certainty, mask in grant.by_certainty(is_readable=is_readable):
             for kind in actions.kinds(mask):
                 weight = "potential" if kind.verb == "unknown" else certainty
-                places[kind.verb, kind.over_resource, weight, grant.scope].append(grant)
-    rows: dict[tuple[str, str, str, int | None], Privilege] = {}
+                places[kind.verb, kind.over_resource, weight, grant.scope].append((source, grant))
+    rows: dict[str, dict[tuple[str, str, int | None], Privilege]] = defaultdict(dict)
     for (verb, over_resource, certainty, scope), found in places.items():
-        if scope == "single" and len({grant.pattern for grant in found}) > 1:
+        if scope == "single" and len({grant.pattern for _, grant in found}) > 1:
             scope = "set"
         reached = level(verb, scope, over_resource=over_resource)
-        privilege = Privilege(verb, scope, certainty, reached, found[0].source, found[0].statement.text)
-        rows.setdefault((verb, scope, certainty, reached), privilege)
-    privileges = [row for row in rows.values() if not any(_includes(other, row) for other in rows.values())]
-    privileges += _admin(grants, actions, is_readable=is_readable)
+        source, grant = found[0]
+        privilege = Privilege(verb, scope, certainty, reached, source, grant.statement.text)
+        rows[verb].setdefault((scope, certainty, reached), privilege)
+    privileges = [
+        row
+        for same in rows.values()
+        for row in same.values()
+        if len(same) == 1 or not any(_includes(other, row) for other in same.values())
+    ]
+    privileges += _admin(placed, actions, is_readable=is_readable)
     if not is_readable:
         privileges.append(Privilege("unknown", "all", "potential", None, None, None))
     if not privileges:
         privileges.append(Privilege("none", "self", "definite", level("none", "self"), None, None))
-    return sorted(
-        set(privileges), key=lambda row: (row.verb, row.scope, row.certainty, str(row.level), str(row.source))
-    )
+    return sorted(privileges, key=lambda row: (row.verb, row.scope, row.certainty, str(row.level)))
 
 
 def _includes(other: Privilege, row: Privilege) -> bool:
-    if other is row or other.verb != row.verb:
+    """Of two rows of one verb."""
+    if other is row:
         return False
     is_wider = SCOPES.index(other.scope) >= SCOPES.index(row.scope)
     is_surer = CERTAINTIES.index(other.certainty) >= CERTAINTIES.index(row.certainty)
@@ -258,47 +267,58 @@ def _includes(other: Privilege, row: Privilege) -> bool:
     return is_wider and is_surer and is_higher
 
 
-def _admin(grants: Iterable[_Grant], actions: Catalogue, *, is_readable: bool) -> list[Privilege]:
+def _admin(placed: Iterable[_Placed], actions: Catalogue, *, is_readable: bool) -> list[Privilege]:
     """At most one row: the core actions on every resource, as sure as the least sure part that is needed."""
     held = dict.fromkeys(CERTAINTIES, 0)
-    shares: dict[str, list[tuple[int, _Grant]]] = defaultdict(list)
-    for grant in grants:
+    shares: dict[str, list[tuple[int, int, _Grant]]] = defaultdict(list)
+    for source, grant in placed:
         if grant.scope == "all":
             for certainty, mask in grant.by_certainty(is_readable=is_readable):
                 share = mask & actions.core
                 if share:
                     held[certainty] |= share
-                    shares[certainty].append((share.bit_count(), grant))
+                    shares[certainty].append((share.bit_count(), source, grant))
     core = 0
     for certainty in reversed(CERTAINTIES):
         core |= held[certainty]
         if core == actions.core:
             # The statement with the greatest share explains it best; the first of equals.
-            _, grant = max(shares[certainty], key=lambda item: item[0])
-            return [Privilege("admin", "all", certainty, level("admin", "all"), grant.source, grant.statement.text)]
+            _, source, grant = max(shares[certainty], key=lambda item: item[0])
+            return [Privilege("admin", "all", certainty, level("admin", "all"), source, grant.statement.text)]
     return []
 
 
 def _grants(
     documents: Sequence[Document], boundary: Document | None, holder: Holder, actions: Catalogue
-) -> Iterator[_Grant]:
-    denies = [s for d in (*documents, *([boundary] if boundary else [])) for s in d.statements if not s.allows]
+) -> list[_Placed]:
+    denies = [deny for document in (*documents, *([boundary] if boundary else [])) for deny in document.denies]
     limit = boundary if boundary and not boundary.problem else None
+    placed = []
     for source, document in enumerate(documents):
-        for statement in document.statements:
-            if statement.allows:
-                for grant in _allowed(statement, source, holder, actions):
-                    left = _within(grant, limit, actions)
-                    for deny in denies:
-                        left = _without(left, deny, actions)
-                    if left.sure or left.unsure:
-                        yield left
+        for grant in _allowed(document, holder, actions):
+            left = _within(grant, limit, actions)
+            for deny in denies:
+                left = _without(left, deny, actions)
+            if left.sure or left.unsure:
+                placed.append((source, left))
+    return placed
 
 
-def _allowed(statement: Statement, source: int, holder: Holder, actions: Catalogue) -> Iterator[_Grant]:
+@lru_cache(maxsize=100_000)
+def _allowed(document: Document, holder: Holder, actions: Catalogue) -> tuple[_Grant, ...]:
+    """What a document allows by itself, one for each resource of an Allow."""
+    return tuple(
+        grant
+        for statement in document.statements
+        if statement.allows
+        for grant in _allowed_by(statement, holder, actions)
+    )
+
+
+def _allowed_by(statement: Statement, holder: Holder, actions: Catalogue) -> Iterator[_Grant]:
     if statement.is_everything_but:
         # How much "everything but these" leaves is a question about resources, so nothing is sure.
-        yield _Grant("*", "all", source, statement, statement.has_condition, sure=0, unsure=statement.actions)
+        yield _Grant("*", "all", statement, statement.has_condition, sure=0, unsure=statement.actions)
         return
     for resource in statement.resources:
         if resource.needs_user and not holder.is_user:
@@ -308,7 +328,6 @@ def _allowed(statement: Statement, source: int, holder: Holder, actions: Catalog
         yield _Grant(
             resource.pattern,
             "self" if resource.is_self or _is_own(resource.pattern, holder) else reach.scope,
-            source,
             statement,
             statement.has_condition or resource.has_variable,
             sure=mask if reach.is_known else 0,
@@ -338,6 +357,8 @@ def _within(grant: _Grant, boundary: Document | None, actions: Catalogue) -> _Gr
 
 
 def _without(grant: _Grant, deny: Statement, actions: Catalogue) -> _Grant:
+    if not (grant.sure | grant.unsure) & deny.actions:
+        return grant
     gone, doubtful = _applies(deny, grant.pattern, grant.sure | grant.unsure, actions)
     return _left(grant, grant.sure & ~gone & ~doubtful, (grant.sure | grant.unsure) & ~gone)
 
@@ -345,7 +366,7 @@ def _without(grant: _Grant, deny: Statement, actions: Catalogue) -> _Grant:
 def _left(grant: _Grant, sure: int, held: int) -> _Grant:
     if sure == grant.sure and held == grant.sure | grant.unsure:
         return grant
-    return _Grant(grant.pattern, grant.scope, grant.source, grant.statement, grant.is_conditional, sure, held & ~sure)
+    return grant._replace(sure=sure, unsure=held & ~sure)
 
 
 def _applies(statement: Statement, pattern: str, held: int, actions: Catalogue) -> tuple[int, int]:
@@ -558,7 +579,7 @@ def batched(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
 
 def _considered(combination: Combination, documents: Documents) -> str:
     every = (*combination.bindings, *([combination.boundary] if combination.boundary else []))
-    denying = [b for b in every if any(not s.allows for s in documents[b.policy_key].statements)]
+    denying = [b for b in every if documents[b.policy_key].denies]
     parts = [f"denies in {_listed(documents.names[b.policy_key] for b in denying)}" if denying else "no denies"]
     if combination.boundary:
         parts.append(f"boundary {documents.names.get(combination.boundary.policy_key, 'not collected')}")
