@@ -39,7 +39,7 @@ lock:
 	PYTHON=$(PYTHON) bash .ci/lock
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-report.html .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info demo-report.html .nhiscan-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(bin)/python:
 	$(PYTHON) -m venv $(VENV)
