@@ -1,8 +1,10 @@
 -- Identities that have to do with a partner and that somebody could use: roles count even if only our own may become them.
+-- What was used or made within the time passes, even where the use of another credential cannot be known.
 select
     f.identity_id as subject_id,
     f.tenant_id,
     case
+        when f.last_used_at >= $dormant_days_before or f.created_at >= $dormant_days_before then 'pass'
         when f.idle_since is null then 'unknown'
         when f.idle_since < $dormant_days_before then 'fail'
         else 'pass'

@@ -3,6 +3,7 @@ select
     c.credential_id as subject_id,
     c.tenant_id,
     case
+        when c.created_at >= $dormant_days_before then 'pass'
         when c.idle_since is null then 'unknown'
         when c.idle_since < $dormant_days_before then 'fail'
         else 'pass'

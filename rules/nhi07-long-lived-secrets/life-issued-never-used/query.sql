@@ -4,6 +4,7 @@ select
     c.tenant_id,
     case
         when c.last_used_at is not null then 'pass'
+        when c.created_at >= $unused_days_before then 'pass'
         when not coalesce(c.last_used_known, false) then 'unknown'
         when c.created_at is null then 'unknown'
         when c.created_at < $unused_days_before then 'fail'
