@@ -44,16 +44,16 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def commands() -> list[tuple[str, str]]:
-    """(page, command) for every `$ nhiscan …` line of the pages."""
-    found = [
-        (page.relative_to(ROOT).as_posix(), line.removeprefix("$ "))
+    """(page, command) for every `$ nhiscan …` line; one that several pages show stands once, with the last."""
+    found = {
+        line.removeprefix("$ "): page.relative_to(ROOT).as_posix()
         for page in PAGES
         for block in blocks(page)
         if block.language == "console"
         for line in block.text.splitlines()
         if line.startswith("$ nhiscan")
-    ]
-    return list(dict.fromkeys(found))
+    }
+    return [(page, command) for command, page in found.items()]
 
 
 def run(command: str, *, cwd: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
