@@ -27,10 +27,10 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         "'member of the group' from memberships"
     )
     _assume_edges(con)
-    _reach(con)
+    reach(con)
 
 
-def _reach(con: duckdb.DuckDBPyConnection) -> None:
+def reach(con: duckdb.DuckDBPyConnection) -> None:
     """Breadth first from the administrators, against the edges; the smallest key among equally short next hops."""
     con.execute(
         "insert into admin_reach select distinct identity_key, 0, cast(null as bigint) from privileges "
