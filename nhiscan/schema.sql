@@ -534,7 +534,8 @@ create table identity_facts ( -- one row an identity (groups left out): what rul
     console_last_used_known boolean, -- the source can say
     mfa_state varchar, -- registered, none or null
     contract_is_ended boolean, -- of an asserted partner, in this tenant
-    contract_ended_at timestamp, -- when
+    contract_ended_at timestamp, -- first moment after the end
+    contract_last_day timestamp, -- the day before, as the register says it
     contract_revoke_by timestamp, -- the contract's own time limit
     contract_id varchar, -- which contract
     contract_reason varchar, -- how this was concluded

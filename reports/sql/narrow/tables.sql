@@ -92,6 +92,7 @@ select i.* replace (
            coalesce(o.partners, 0) as partner_count,
            case when i.partner_id in (select partner_id from scope_partners) then i.contract_is_ended end as contract_is_ended,
            case when i.partner_id in (select partner_id from scope_partners) then i.contract_ended_at end as contract_ended_at,
+           case when i.partner_id in (select partner_id from scope_partners) then i.contract_last_day end as contract_last_day,
            case when i.partner_id in (select partner_id from scope_partners) then i.contract_revoke_by end as contract_revoke_by,
            case when i.partner_id in (select partner_id from scope_partners where is_whole) then i.contract_id end as contract_id,
            case when i.partner_id in (select partner_id from scope_partners where is_whole) then i.contract_reason end as contract_reason,

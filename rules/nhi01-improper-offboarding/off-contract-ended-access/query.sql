@@ -21,7 +21,7 @@ select
     f.name as identity,
     f.kind,
     coalesce(f.partner_name, 'two partners that claim it') as partner,
-    f.contract_ended_at as contract_ended,
+    f.contract_last_day,
     f.contract_revoke_by as access_was_to_go_by,
     coalesce(f.contract_reason, 'the contract of one of them has ended') as contract_state,
     f.live_credentials,

@@ -27,7 +27,7 @@ select
     f.kind,
     f.partner_name as partner,
     f.use_after_end_at as used,
-    f.contract_ended_at as contract_ended,
+    f.contract_last_day,
     case
         when f.partner_id is null then 'two partners claim it, and the contract of one has ended'
         else f.contract_reason
