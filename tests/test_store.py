@@ -70,22 +70,25 @@ def test_files_are_for_the_owner_only(tmp_path: Path) -> None:
 
 
 def test_a_second_scan_at_the_same_time_is_refused(tmp_path: Path) -> None:
-    with store.locked(tmp_path), pytest.raises(LockError, match=f"process {os.getpid()} is scanning"):
-        with store.locked(tmp_path):
-            raise AssertionError("both hold the lock")
+    refused = pytest.raises(LockError, match=f"process {os.getpid()} is scanning")
+    with store.locked(tmp_path), refused, store.locked(tmp_path):
+        raise AssertionError("both hold the lock")
 
 
 def test_analysts_read_while_a_scan_is_being_built(tmp_path: Path) -> None:
     publish(tmp_path, "first")
+    script = (
+        "import sys, pathlib; from nhiscan import store; "
+        "con = store.open_published(pathlib.Path(sys.argv[1])); "
+        "print(con.execute('select name from partners').fetchall())"
+    )
     with store.locked(tmp_path), store.Build(tmp_path, store.new_scan_id(START)) as build:
         build.con.execute("insert into partners (partner_id, name) values ('p2', 'unfinished')")
         read = subprocess.run(
             [
                 sys.executable,
                 "-c",
-                "import sys, pathlib; from nhiscan import store; "
-                "con = store.open_published(pathlib.Path(sys.argv[1])); "
-                "print(con.execute('select name from partners').fetchall())",
+                script,
                 str(tmp_path),
             ],
             capture_output=True,
