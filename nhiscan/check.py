@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib import resources
@@ -24,7 +25,18 @@ from nhiscan.errors import RuleError
 from nhiscan.model import COVERED, DATASETS
 from nhiscan.rule import Bound, Rule, check_overrides, load
 
-__all__ = ["KINDS", "CaseResult", "Rule", "check_overrides", "judge", "load", "run", "test_cases"]
+__all__ = [
+    "KINDS",
+    "CaseResult",
+    "Rule",
+    "check_overrides",
+    "judge",
+    "load",
+    "opened_case",
+    "outcomes",
+    "run",
+    "test_cases",
+]
 
 KINDS: Final = ("fires", "silent", "boundary", "unknown")
 
@@ -501,21 +513,19 @@ def _case_results(rule: Rule) -> Iterator[CaseResult]:
 _CASE_KEYS: Final = ("kind", "name", "expect", "severity", "params", "as_of")
 
 
-def case_outcomes(
-    rule: Rule, case: Mapping[str, Any], *, uncovered: Sequence[str] = ()
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Outcome and severity per subject of one case, with nothing in the scan but its rows.
-
-    Everything the rule relies on is covered, except `uncovered`, unless the case gives coverage itself.
-    """
+@contextmanager
+def opened_case(rule: Rule, case: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A scan with nothing but the case's rows; all that the rule relies on is covered unless the case says else."""
     with store.empty() as con:
-        _fill(con, rule, case, uncovered)
-        params = case.get("params", {})
-        run(con, [rule], {rule.rule_id: params})
-        severities = dict(con.execute("select subject_id, severity from findings").fetchall())
-        _prepare(con, None)
-        judge(con, rule, rule_folders.bind(rule, params, as_of=_as_of(con)))
-        return dict(con.execute("select subject_id, outcome from rule_judged").fetchall()), severities
+        _fill(con, rule, case)
+        yield con
+
+
+def outcomes(con: duckdb.DuckDBPyConnection, rule: Rule, params: Mapping[str, Any]) -> dict[str, str]:
+    """The outcome of every subject to which the rule applies."""
+    _prepare(con, None)
+    judge(con, rule, rule_folders.bind(rule, params, as_of=_as_of(con)))
+    return dict(con.execute("select subject_id, outcome from rule_judged").fetchall())
 
 
 def _problems(rule: Rule, case: Mapping[str, Any]) -> Iterator[str]:
@@ -528,13 +538,17 @@ def _problems(rule: Rule, case: Mapping[str, Any]) -> Iterator[str]:
             yield f"unknown key {key!r}: {nearest(key, (*_CASE_KEYS, *store.tables()))}"
             return
     try:
-        outcomes, severities = case_outcomes(rule, case)
+        params = case.get("params", {})
+        with opened_case(rule, case) as con:
+            judged = outcomes(con, rule, params)
+            run(con, [rule], {rule.rule_id: params})
+            severities = dict(con.execute("select subject_id, severity from findings").fetchall())
     except (RuleError, duckdb.Error) as error:
         yield str(error)
         return
     expected: dict[str, str] = case.get("expect", {})
-    for subject in sorted(outcomes.keys() | expected.keys()):
-        got, wanted = outcomes.get(subject, "not applicable"), expected.get(subject, "not applicable")
+    for subject in sorted(judged.keys() | expected.keys()):
+        got, wanted = judged.get(subject, "not applicable"), expected.get(subject, "not applicable")
         if got != wanted:
             yield f"{subject}: expected {wanted}, got {got}"
     for subject, severity in case.get("severity", {}).items():
@@ -545,7 +559,7 @@ def _problems(rule: Rule, case: Mapping[str, Any]) -> Iterator[str]:
         yield f"a case of kind {case['kind']} expects a {wanted_kind}"
 
 
-def _fill(con: duckdb.DuckDBPyConnection, rule: Rule, case: Mapping[str, Any], uncovered: Sequence[str]) -> None:
+def _fill(con: duckdb.DuckDBPyConnection, rule: Rule, case: Mapping[str, Any]) -> None:
     as_of = case.get("as_of", rule.cases.get("as_of"))
     if not isinstance(as_of, datetime):
         raise RuleError(f"{rule.rule_id}/cases.toml: as_of is missing", hint="write as_of = 2026-01-31T00:00:00Z")
@@ -560,7 +574,7 @@ def _fill(con: duckdb.DuckDBPyConnection, rule: Rule, case: Mapping[str, Any], u
             {
                 "tenant_id": "register:main" if dataset.startswith("register.") else tenant,
                 "dataset": dataset,
-                "status": "denied" if dataset in uncovered else "complete",
+                "status": "complete",
             }
             for dataset in sorted(read)
             for tenant in sorted(tenants or {"register:main"})

@@ -178,13 +178,15 @@ def load(packs: Iterable[Traversable] | None = None) -> list[Rule]:
     Raises: RuleError naming the rule and what to mend.
     """
     found: dict[str, Rule] = {}
-    for pack in [resources.files("nhiscan.rules")] if packs is None else packs:
-        for family in _folders(pack):
-            for folder in _folders(family):
-                rule = read(folder, family=family.name)
-                if rule.rule_id in found:
-                    raise RuleError(f"{rule.rule_id}: two rules have this id", hint="rename one of the folders")
-                found[rule.rule_id] = rule
+    with duckdb.connect() as con:
+        for pack in [resources.files("nhiscan.rules")] if packs is None else packs:
+            for family in _folders(pack):
+                for folder in _folders(family):
+                    rule = read(folder, family=family.name)
+                    _lint(rule, con)
+                    if rule.rule_id in found:
+                        raise RuleError(f"{rule.rule_id}: two rules have this id", hint="rename one of the folders")
+                    found[rule.rule_id] = rule
     return [found[rule_id] for rule_id in sorted(found)]
 
 
@@ -195,7 +197,7 @@ def _folders(folder: Traversable) -> Iterator[Traversable]:
 
 
 def read(folder: Traversable, *, family: str) -> Rule:
-    """The rule in one folder. Raises: RuleError."""
+    """The rule in one folder, its SQL not yet looked at. Raises: RuleError."""
     rule_id = folder.name
     if not _NAME.fullmatch(rule_id):
         raise RuleError(f"{rule_id}: a rule id is lower case words joined by hyphens", hint="rename the folder")
@@ -213,9 +215,7 @@ def read(folder: Traversable, *, family: str) -> Rule:
     digest = hashlib.sha256("\0".join(f"{name}\0{files[name]}" for name in sorted(files)).encode()).hexdigest()
     about = _toml(files["rule.toml"], f"{rule_id}/rule.toml")
     cases = _toml(files["cases.toml"], f"{rule_id}/cases.toml")
-    rule = _rule(rule_id, family, about, files["query.sql"], files.get("evidence.sql"), cases, digest)
-    lint(rule)
-    return rule
+    return _rule(rule_id, family, about, files["query.sql"], files.get("evidence.sql"), cases, digest)
 
 
 def _toml(text: str, where: str) -> dict[str, Any]:
@@ -353,7 +353,7 @@ def _controls(rule_id: str, controls: Mapping[str, Any]) -> Iterator[tuple[str, 
             yield framework, control
 
 
-def lint(rule: Rule) -> None:
+def _lint(rule: Rule, con: duckdb.DuckDBPyConnection) -> None:
     """Refuses SQL that is not one portable SELECT over the tables of a scan with declared parameters.
 
     Raises: RuleError.
@@ -361,7 +361,7 @@ def lint(rule: Rule) -> None:
     used: set[str] = set()
     for name, sql in (("query.sql", rule.query), ("evidence.sql", rule.evidence)):
         if sql is not None:
-            _lint_sql(f"{rule.rule_id}/{name}", sql)
+            _lint_sql(f"{rule.rule_id}/{name}", sql, con)
             used |= _used(sql)
     offered = _offered(rule.params)
     for name in sorted(used):
@@ -376,7 +376,7 @@ def lint(rule: Rule) -> None:
             raise RuleError(f"{rule.rule_id}: ${param.name} is declared and never used", hint="use it or remove it")
 
 
-def _lint_sql(where: str, sql: str) -> None:
+def _lint_sql(where: str, sql: str, con: duckdb.DuckDBPyConnection) -> None:
     code = _code(sql)
     for word in re.findall(r"[A-Za-z_]\w*", code):
         if word.lower() in _BANNED:
@@ -402,10 +402,10 @@ def _lint_sql(where: str, sql: str) -> None:
         raise RuleError(f"{where}: {error}", hint="mend the SQL") from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise RuleError(f"{where}: is not one SELECT", hint="write one SELECT and nothing else")
-    with duckdb.connect() as con:
-        read = {name.lower() for name in con.get_table_names(_PARAM.sub("null", _expand(sql, {})))}
-    for table in sorted(read - set(store.tables())):
-        raise RuleError(f"{where}: reads {table}, which is no table of a scan", hint=nearest(table, store.tables()))
+    read = {name.lower() for name in con.get_table_names(_PARAM.sub("null", _expand(sql, {})))}
+    tables = store.tables()
+    for table in sorted(read - set(tables)):
+        raise RuleError(f"{where}: reads {table}, which is no table of a scan", hint=nearest(table, tables))
 
 
 def _code(sql: str) -> str:

@@ -3,9 +3,15 @@
 create or replace temp macro severity_rank(severity) as
     case severity when 'critical' then 5 when 'high' then 4 when 'medium' then 3 when 'low' then 2 else 1 end;
 create or replace temp macro severity_factor(severity) as
-    case severity when 'critical' then 1.0 when 'high' then 0.75 when 'medium' then 0.5 when 'low' then 0.25 else 0.1 end;
+    cast(
+        case severity when 'critical' then 1.0 when 'high' then 0.75 when 'medium' then 0.5 when 'low' then 0.25 else 0.1 end
+        as double
+    );
 create or replace temp macro privilege_factor(level) as
-    case level when 5 then 1.0 when 4 then 0.85 when 3 then 0.65 when 2 then 0.45 when 1 then 0.25 when 0 then 0.1 end;
+    cast(
+        case level when 5 then 1.0 when 4 then 0.85 when 3 then 0.65 when 2 then 0.45 when 1 then 0.25 when 0 then 0.1 end
+        as double
+    );
 create or replace temp macro risk_score(severity, exposure, privilege, risk, floor_at) as
     round(
         greatest(
