@@ -74,6 +74,11 @@ def _word(number: int) -> str:
     return "".join(parts).capitalize()
 
 
+def _days(rng: np.random.Generator, count: int, mean: int) -> Ints:
+    """Ages: most are small, some are great."""
+    return rng.exponential(mean, count).astype("int64")
+
+
 def _register(con: duckdb.DuckDBPyConnection, rng: np.random.Generator, count: int) -> None:
     numbers = np.arange(count)
     partners = pd.DataFrame(
@@ -150,10 +155,10 @@ def _identities(con: duckdb.DuckDBPyConnection, rng: np.random.Generator, size: 
     who["nhi"] = rng.random(size) < 0.9
     who["on"] = rng.random(size) < 0.97
     who["created"] = rng.integers(1, 2000, size)
-    who["used"] = np.where(rng.random(size) < 0.7, rng.integers(0, 700, size), -1)
+    who["used"] = np.where(rng.random(size) < 0.85, _days(rng, size, 40), -1)
     who["used_known"] = rng.random(size) < 0.95
-    who["partner"] = np.where(rng.random(size) < 0.25, rng.integers(0, partners, size), -1)
-    who["boss"] = np.where(rng.random(size) < 0.6, rng.integers(0, partners, size), -1)
+    who["partner"] = np.where(rng.random(size) < 0.1, rng.integers(0, partners, size), -1)
+    who["boss"] = np.where(rng.random(size) < 0.8, rng.integers(0, partners, size), -1)
     who["profile"] = rng.integers(0, _PROFILES, size)
     con.register("who", who)
     con.execute(
@@ -202,10 +207,10 @@ def _credentials(con: duckdb.DuckDBPyConnection, rng: np.random.Generator, who: 
             "n": np.arange(count),
             "who": users[np.arange(count) % len(users)],
             "kind": rng.choice(["access_key", "access_key", "api_key", "app_password", "password"], count),
-            "live": rng.random(count) < 0.8,
-            "created": rng.integers(0, 900, count),
-            "used": np.where(rng.random(count) < 0.6, rng.integers(0, 500, count), -1),
-            "used_known": rng.random(count) < 0.9,
+            "live": rng.random(count) < 0.6,
+            "created": _days(rng, count, 60),
+            "used": np.where(rng.random(count) < 0.85, _days(rng, count, 25), -1),
+            "used_known": rng.random(count) < 0.95,
         }
     )
     _fill(

@@ -128,7 +128,7 @@ def resolve_and_check(folder: Path, size: int) -> Measured:
                 step(con)
         with measured.timed(f"check {len(rules)} rules"):
             check.run(con, rules, {})
-        for table in ("privileges", "access_edges", "admin_reach", "findings", "cases"):
+        for table in ("privileges", "access_edges", "admin_reach", "findings", "finding_evidence", "cases"):
             ((measured.counts[table],),) = con.execute(f"select count(*) from {table}").fetchall()
         with measured.timed("publish"):
             build.publish()
@@ -161,8 +161,11 @@ def reach_ours(folder: Path, size: int) -> Measured:
     measured = Measured()
     con = store.empty()
     with measured.timed("build"):
-        for table in ("access_edges", "privileges"):
-            con.execute(f"insert into {table} select * from '{_published(folder, table)}'")
+        for table, columns in (
+            ("access_edges", "from_key, to_key, certainty"),
+            ("privileges", "identity_key, verb, certainty"),
+        ):
+            con.execute(f"insert into {table} by name select {columns} from '{_published(folder, table)}'")
     with measured.timed("reach"):
         paths.reach(con)
     measured.answer = _reached(con.execute("select identity_key, hops from admin_reach").fetchall())
