@@ -30,7 +30,8 @@ def publish(state: Path, name: str) -> str:
 
 def names(state: Path) -> list[tuple[str]]:
     with store.open_published(state) as con:
-        return con.execute("select name from partners").fetchall()
+        found: list[tuple[str]] = con.execute("select name from partners").fetchall()
+    return found
 
 
 def test_every_table_and_column_of_the_schema_has_a_comment() -> None:

@@ -54,4 +54,5 @@ def test_the_estate_is_the_same_every_time(tmp_path: Path) -> None:
 def _rows(file: Path) -> list[tuple[Any, ...]]:
     import duckdb
 
-    return duckdb.connect().execute(f"select * from '{file}' order by all").fetchall()
+    rows: list[tuple[Any, ...]] = duckdb.connect().execute(f"select * from '{file}' order by all").fetchall()
+    return rows

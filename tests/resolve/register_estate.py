@@ -108,4 +108,5 @@ def scan(
 
 
 def rows(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
-    return con.execute(query).fetchall()
+    found: list[tuple[Any, ...]] = con.execute(query).fetchall()
+    return found
