@@ -93,7 +93,7 @@ def run(
         if not_assessed is None:
             _keep(con, rule, bound)
         _vanished(con, rule, not_assessed)
-    for name in ("check_findings", "check_history", "check_cases", "check_evidence"):
+    for name in ("check_findings", "check_cases", "check_evidence"):
         con.execute(_sql(name))
     _drop(con)
 
@@ -346,10 +346,11 @@ def _keep(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
         """,
         {"rule": rule.rule_id},
     )
+    told = {name for _, name, _, _ in string.Formatter().parse(rule.message)}
     evidence = [
         (n, name.replace("_", " "), _text(name, kind))
         for n, (name, kind) in enumerate(columns.items(), 1)
-        if name not in (*_OWN_COLUMNS, "uncovered")
+        if name not in (*_OWN_COLUMNS, "uncovered") and name not in told
     ]
     if rule.check_by_hand:
         evidence.append((100102, "check by hand", _commands(rule, columns)))

@@ -19,7 +19,7 @@ claims as (
     from identity_partners c
     left join partner_facts p on p.partner_id = c.partner_id
     where c.verdict <> 'asserted'
-        and c.identity_key in (select i.identity_key from run_findings f join identity_facts i on i.identity_id = f.identity_id)
+        and c.identity_key in (select i.identity_key from findings f join identity_facts i on i.identity_id = f.identity_id)
     group by c.identity_key
 ),
 owners as (
@@ -32,7 +32,7 @@ owners as (
         ) as others
     from identity_owners o
     where o.verdict <> 'asserted'
-        and o.identity_key in (select i.identity_key from run_findings f join identity_facts i on i.identity_id = f.identity_id)
+        and o.identity_key in (select i.identity_key from findings f join identity_facts i on i.identity_id = f.identity_id)
     group by o.identity_key
 ),
 horizons as (
@@ -57,7 +57,6 @@ on_identities as (
                             || coalesce(i.partner_role, 'role unknown') || '): ' || coalesce(i.partner_evidence, 'no evidence')
                             || coalesce(', confidence ' || i.partner_confidence, '')
                     when i.is_partner_disputed then 'disputed: two partners have equally strong evidence'
-                    else 'none asserted'
                 end
             },
             { 'seq': 100002, 'label': 'other partners considered', 'value': k.others },
@@ -69,24 +68,17 @@ on_identities as (
             {
                 'seq': 100004,
                 'label': 'owner',
-                'value': coalesce(
-                    i.owner_mail || ' (' || coalesce(i.owner_status, 'unknown') || '): ' || coalesce(i.owner_evidence, 'no evidence')
-                    || coalesce(', confidence ' || i.owner_confidence, ''),
-                    'none asserted'
-                )
+                'value': i.owner_mail || ' (' || coalesce(i.owner_status, 'unknown') || '): '
+                    || coalesce(i.owner_evidence, 'no evidence') || coalesce(', confidence ' || i.owner_confidence, '')
             },
             { 'seq': 100005, 'label': 'other owners considered', 'value': o.others },
             {
                 'seq': 100006,
-                'label': 'last use of the identity',
-                'value': use_in_words(i.last_used_at, i.last_used_known, i.last_used_source, hi.history_from)
-            },
-            {
-                'seq': 100007,
-                'label': 'last use of the credential',
+                'label': case when c.credential_id is null then 'last use of the identity' else 'last use of the credential' end,
                 'value': case
-                    when c.credential_id is not null
-                        then use_in_words(c.last_used_at, c.last_used_known, c.last_used_source, hc.history_from)
+                    when c.credential_id is null
+                        then use_in_words(i.last_used_at, i.last_used_known, i.last_used_source, hi.history_from)
+                    else use_in_words(c.last_used_at, c.last_used_known, c.last_used_source, hc.history_from)
                 end
             },
             {
@@ -100,7 +92,7 @@ on_identities as (
                 'value': i.contract_row || coalesce(', exported ' || strftime(cx.exported_at, '%Y-%m-%d'), ', export date unknown')
             }
         ]) as e
-    from run_findings f
+    from findings f
     join identity_facts i on i.identity_id = f.identity_id
     left join credential_facts c on f.subject_kind = 'credential' and c.credential_id = f.subject_id
     left join claims k on k.identity_key = i.identity_key
@@ -111,6 +103,7 @@ on_identities as (
     left join horizons hi on hi.tenant_id = i.tenant_id and hi.dataset = 'identities.last_used'
     left join horizons hc on hc.tenant_id = i.tenant_id and hc.dataset = 'credentials.last_used'
     where f.outcome = 'fail'
+        and f.status <> 'fixed'
 ),
 contracts_of as (
     select
@@ -150,27 +143,13 @@ on_partners as (
             },
             { 'seq': 100008, 'label': 'contracts', 'value': t.state }
         ]) as e
-    from run_findings f
+    from findings f
     join partner_facts p on p.partner_id = f.subject_id
     left join contracts_of t on t.partner_id = p.partner_id
     left join exports px on px.file = regexp_replace(p.register_row, ':[0-9]+$', '')
     where f.subject_kind = 'partner'
         and f.outcome = 'fail'
-),
-on_rules as (
-    select
-        f.finding_id,
-        unnest([
-            {
-                'seq': 100100,
-                'label': 'rule',
-                'value': r.rule_id || ', version ' || r.version || case when r.params <> '' then ', ' || r.params else '' end
-            },
-            { 'seq': 100101, 'label': 'would refute it', 'value': r.refuted_by }
-        ]) as e
-    from run_findings f
-    join rules r on r.rule_id = f.rule_id
-    where f.outcome = 'fail'
+        and f.status <> 'fixed'
 ),
 scoped as (
     select
@@ -178,7 +157,7 @@ scoped as (
         f.rule_id,
         f.outcome,
         unnest([f.tenant_id, '*']) as tenant_id
-    from run_findings f
+    from findings f
     where f.subject_kind <> 'partner'
     union all
     select
@@ -186,7 +165,7 @@ scoped as (
         f.rule_id,
         f.outcome,
         t.tenant_id
-    from run_findings f
+    from findings f
     join (
         select partner_id, tenant_id from partner_tenants
         union all
@@ -215,8 +194,6 @@ on_acceptances as (
 select finding_id, e.seq, e.label, e.value from on_identities where e.value is not null
 union all
 select finding_id, e.seq, e.label, e.value from on_partners where e.value is not null
-union all
-select finding_id, e.seq, e.label, e.value from on_rules where e.value is not null
 union all
 select
     s.finding_id,

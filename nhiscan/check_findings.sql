@@ -1,5 +1,7 @@
--- What was judged, joined with whose it is and scored. An unknown outcome has no score: nothing was established.
-create or replace temp table run_findings as
+-- What was judged, joined with whose it is, scored, and merged with the scan before. An unknown outcome has no score: nothing
+-- was established. A finding that was once a fail keeps its score and its first day while it cannot be judged; it is fixed only
+-- where everything that says so was read.
+insert into findings by name
 with owned as (
     select
         j.finding_id,
@@ -36,29 +38,96 @@ with owned as (
 ),
 scored as (
     select
-        *,
-        level is null or risk is null as is_factor_unknown,
-        risk_score(severity, exposure, coalesce(privilege_factor(level), 0.7), coalesce(risk, 0.7), floor_at) as score,
-        risk_score(severity, exposure, coalesce(privilege_factor(level), 0.1), coalesce(risk, 0.1), floor_at) as score_low,
-        risk_score(
-            severity,
-            exposure,
-            -- A level that could not be decided may still be higher than the one that was established.
-            case when level is null or level_high is null then 1.0 else privilege_factor(greatest(level, level_high)) end,
-            coalesce(risk, 1.0),
-            floor_at
-        ) as score_high
+        * exclude (exposure, level, level_high, risk, floor_at),
+        case
+            when outcome = 'fail'
+                then risk_score(
+                    severity, exposure, coalesce(privilege_factor(level), 0.7), coalesce(risk, 0.7), floor_at
+                )
+        end as score,
+        case
+            when outcome = 'fail'
+                then risk_score(
+                    severity, exposure, coalesce(privilege_factor(level), 0.1), coalesce(risk, 0.1), floor_at
+                )
+        end as score_low,
+        case
+            when outcome = 'fail'
+                then risk_score(
+                    severity,
+                    exposure,
+                    -- A level that could not be decided may still be higher than the one that was established.
+                    case
+                        when level is null or level_high is null then 1.0
+                        else privilege_factor(greatest(level, level_high))
+                    end,
+                    coalesce(risk, 1.0),
+                    floor_at
+                )
+        end as score_high,
+        case
+            when outcome <> 'fail' then null
+            when level is null or risk is null then lower_band(score_band(score), severity)
+            else score_band(score)
+        end as band
     from owned
+),
+merged as (
+    select
+        f.* exclude (score, score_low, score_high, band, severity),
+        coalesce(p.is_standing and f.outcome = 'unknown', false) as is_kept,
+        case when is_kept then p.severity else f.severity end as severity,
+        case when is_kept then p.score else f.score end as score,
+        case when is_kept then p.score_low else f.score_low end as score_low,
+        case when is_kept then p.score_high else f.score_high end as score_high,
+        case when is_kept then p.band else f.band end as band,
+        case
+            when p.is_established or (f.outcome = 'unknown' and p.status <> 'fixed') then p.first_seen
+            else s.as_of
+        end as first_seen,
+        case when is_kept then p.last_seen else s.as_of end as last_seen,
+        case
+            when f.outcome = 'fail' and p.status = 'fixed' then 'reopened'
+            when p.status = 'reopened' then 'reopened'
+            else 'open'
+        end as status
+    from scored f
+    cross join scans s
+    left join run_previous p on p.finding_id = f.finding_id
+    union all by name
+    select
+        p.* exclude (is_established, is_standing, case_id, outcome, status, uncovered, acceptance_id),
+        case when p.status = 'fixed' or v.uncovered is null then 'fail' else 'unknown' end as outcome,
+        case
+            when p.status = 'fixed' or v.uncovered is null then 'fixed'
+            when p.status = 'reopened' then 'reopened'
+            else 'open'
+        end as status,
+        case when p.status <> 'fixed' then v.uncovered end as uncovered
+    from run_previous p
+    join run_vanished v on v.finding_id = p.finding_id
+    where p.is_established
+),
+accepted as (
+    select
+        a.rule_id,
+        a.subject_id,
+        min(a.acceptance_id) as acceptance_id
+    from acceptances a
+    cross join scans s
+    where trim(a.approved_by) <> ''
+        and trim(a.reason) <> ''
+        and trim(a.compensating_control) <> ''
+        and a.expires_at >= cast(s.as_of as date)
+    group by a.rule_id, a.subject_id
 )
 select
-    * exclude (exposure, level, level_high, risk, floor_at, score, score_low, score_high),
-    case when outcome = 'fail' then score end as score,
-    case when outcome = 'fail' then score_low end as score_low,
-    case when outcome = 'fail' then score_high end as score_high,
+    m.* exclude (is_kept, status),
+    case when m.status <> 'fixed' and a.acceptance_id is not null then 'accepted' else m.status end as status,
+    case when m.status <> 'fixed' then a.acceptance_id end as acceptance_id,
     case
-        when outcome <> 'fail' then null
-        when is_factor_unknown then lower_band(score_band(score), severity)
-        else score_band(score)
-    end as band,
-    case_id_of(subject_kind, coalesce(identity_id, subject_id)) as case_id
-from scored;
+        when m.outcome = 'fail' and m.status <> 'fixed'
+            then case_id_of(m.subject_kind, coalesce(m.identity_id, m.subject_id))
+    end as case_id
+from merged m
+left join accepted a on a.rule_id = m.rule_id and a.subject_id = m.subject_id;

@@ -697,13 +697,12 @@ def test_beside_a_finding_stands_what_an_expert_asks_for(con: duckdb.DuckDBPyCon
     one = rule(
         tmp_path,
         needs="identities.last_used",
+        query=QUERIES["identity"].replace("f.name,", "f.name, f.level,"),
         evidence="select identity_id as subject_id, 'seen in' as label, 'a list' as value from identity_facts",
     )
     run(con, one)
-    (version,) = rows(con, "select version from rules")[0]
     assert evidence(con) == {
-        "name": "i",
-        "shade": "grey",
+        "level": "3",
         "seen in": "a list",
         "partner": "Cobalt (P1, operator): tag partner = cobalt, confidence 0.8",
         "other partners considered": "P2 (lost, mail_domain): shared",
@@ -714,8 +713,6 @@ def test_beside_a_finding_stands_what_an_expert_asks_for(con: duckdb.DuckDBPyCon
         "contract": "C-1: ended",
         "contract in the register": "contracts.csv:4, exported 2026-01-30",
         "coverage of aws:111111111111": "identities.last_used: complete, by GetRole at 2026-01-31 00:00",
-        "rule": f"life-key-colourless, version {version}",
-        "would refute it": "a colour",
         "check by hand": "aws paint --name i",
     }
 

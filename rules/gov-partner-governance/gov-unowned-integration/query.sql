@@ -23,8 +23,7 @@ select
     f.name as identity,
     f.kind,
     f.departed_owner_mail as departed_owner,
-    f.purpose,
-    f.level
+    f.purpose
 from identity_facts f
 left join owners o on o.identity_key = f.identity_key
 where f.is_enabled

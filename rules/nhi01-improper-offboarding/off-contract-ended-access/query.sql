@@ -25,8 +25,7 @@ select
     f.contract_revoke_by as access_was_to_go_by,
     coalesce(f.contract_reason, 'the contract of one of them has ended') as contract_state,
     f.live_credentials,
-    f.is_trusted_from_outside as trusted_from_outside,
-    f.level
+    f.is_trusted_from_outside as trusted_from_outside
 from identity_facts f
 left join claimants c on c.identity_key = f.identity_key
 where (f.partner_id is not null or (f.is_partner_disputed and c.identity_key is not null))

@@ -15,8 +15,7 @@ select
     f.native_id as arn,
     f.idle_since,
     f.last_used_at as last_used,
-    f.created_at as created,
-    f.level
+    f.created_at as created
 from identity_facts f
 where f.is_enabled
     and f.is_partner_related

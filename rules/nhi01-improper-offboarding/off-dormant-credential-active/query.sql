@@ -13,8 +13,7 @@ select
     c.native_id,
     c.identity_name as identity,
     c.idle_since,
-    c.created_at as created,
-    c.level
+    c.created_at as created
 from credential_facts c
 where c.is_live
     and not coalesce(c.is_provider_owned, false)

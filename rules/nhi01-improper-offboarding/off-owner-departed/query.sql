@@ -14,8 +14,7 @@ select
     coalesce(f.departed_owner_mail, f.owner_mail) as owner,
     f.departed_owner_mail as departed_owner,
     f.departed_owner_left_on as left_on,
-    f.active_owners as other_active_owners,
-    f.level
+    f.active_owners as other_active_owners
 from identity_facts f
 where f.is_enabled
     and not coalesce(f.is_provider_owned, false)

@@ -32,8 +32,7 @@ select
         when f.partner_id is null then 'two partners claim it, and the contract of one has ended'
         else f.contract_reason
     end as contract_state,
-    f.has_access,
-    f.level
+    f.has_access
 from identity_facts f
 left join claimants c on c.identity_key = f.identity_key
 where (f.partner_id is not null and coalesce(f.contract_is_ended, true))

@@ -134,10 +134,9 @@ select
     end as problem,
     min(t.principal) as principal,
     min(t.narrowed_by) as narrowed_by,
-    max(w.accounts) as outside_accounts,
-    f.level
+    max(w.accounts) as outside_accounts
 from worst w
 join weighed t on t.identity_key = w.identity_key and t.rank = w.rank
 join identity_facts f on f.identity_key = w.identity_key
 where not coalesce(f.is_provider_owned, false)
-group by f.identity_id, f.tenant_id, f.name, f.kind, f.level
+group by f.identity_id, f.tenant_id, f.name, f.kind

@@ -19,7 +19,6 @@ select
     end as how,
     f.admin_evidence,
     case when f.admin_hops > 0 then f.admin_next_id end as next_identity_on_the_path,
-    f.level,
     f.has_access
 from identity_facts f
 where f.is_enabled

@@ -54,9 +54,8 @@ select
         when max(d.rank) = 2 then 'any purpose; only the one audience registered with the provider limits them'
         when max(t.audiences) > 1 then 'any of the ' || cast(max(t.audiences) as varchar) || ' registered audiences'
         else 'any audience'
-    end as audiences,
-    f.level
+    end as audiences
 from decided d
 join weighed t on t.identity_key = d.identity_key and t.rank = d.rank
 join identity_facts f on f.identity_key = d.identity_key
-group by f.identity_id, f.tenant_id, f.name, f.kind, f.level
+group by f.identity_id, f.tenant_id, f.name, f.kind

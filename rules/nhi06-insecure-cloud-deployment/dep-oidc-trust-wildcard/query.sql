@@ -34,9 +34,8 @@ select
     case
         when max(case when t.subject_check = 'none' then 1 else 0 end) = 1 then 'without asking for a subject'
         else 'for subjects that anybody can have'
-    end as problem,
-    f.level
+    end as problem
 from worst w
 join weighed t on t.identity_key = w.identity_key and t.rank = w.rank
 join identity_facts f on f.identity_key = w.identity_key
-group by f.identity_id, f.tenant_id, f.name, f.kind, f.level
+group by f.identity_id, f.tenant_id, f.name, f.kind

@@ -29,9 +29,8 @@ select
     f.kind,
     min(t.principal) as principal,
     min(t.mechanism) as mechanism,
-    min(t.narrowed_by) as narrowed_by,
-    f.level
+    min(t.narrowed_by) as narrowed_by
 from worst w
 join weighed t on t.identity_key = w.identity_key and t.rank = w.rank
 join identity_facts f on f.identity_key = w.identity_key
-group by f.identity_id, f.tenant_id, f.name, f.kind, f.level
+group by f.identity_id, f.tenant_id, f.name, f.kind

@@ -14,8 +14,7 @@ select
     c.kind,
     c.native_id,
     c.identity_name as identity,
-    c.created_at as issued,
-    c.level
+    c.created_at as issued
 from credential_facts c
 where c.is_live
     and not coalesce(c.is_provider_owned, false)

@@ -16,8 +16,7 @@ select
     c.native_id,
     c.identity_name as identity,
     c.age_days,
-    c.created_at,
-    c.level
+    c.created_at
 from credential_facts c
 where c.is_live
     and c.is_replaceable

@@ -14,8 +14,7 @@ select
     c.created_at as created,
     c.newer_live_at as successor_since,
     c.last_used_at as last_used,
-    c.live_of_kind,
-    c.level
+    c.live_of_kind
 from credential_facts c
 where c.is_live
     and c.is_replaceable

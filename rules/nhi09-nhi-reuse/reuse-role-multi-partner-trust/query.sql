@@ -50,7 +50,6 @@ select
     c.partners,
     c.first_partner,
     c.last_partner,
-    c.accounts as outside_accounts,
-    f.level
+    c.accounts as outside_accounts
 from counted c
 join identity_facts f on f.identity_key = c.identity_key

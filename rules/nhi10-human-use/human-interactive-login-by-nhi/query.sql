@@ -22,8 +22,7 @@ select
     end as what,
     f.console_last_used_at as last_sign_in,
     f.has_console_password,
-    f.mfa_state as second_factor,
-    f.level
+    f.mfa_state as second_factor
 from identity_facts f
 where f.is_enabled
     and f.kind <> 'workload_role'
