@@ -110,7 +110,8 @@ def run(con: duckdb.DuckDBPyConnection, *rules: Rule, previous: str | None = Non
 
 
 def rows(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
-    return con.execute(sql).fetchall()
+    found: list[tuple[Any, ...]] = con.execute(sql).fetchall()
+    return found
 
 
 def outcomes(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
