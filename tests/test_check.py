@@ -220,6 +220,23 @@ def test_a_fail_is_unknown_for_the_partner_of_whom_a_refused_row_speaks(
     assert ("contracts.csv:7: no such kind",) in rows(con, "select value from finding_evidence")
 
 
+def test_a_row_that_repeats_another_loses_nothing(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    identity(con, "i", "fail", partner_id="P1")
+    cover(con, "complete", "register.contracts", tenant="register:main")
+    add(con, "register_files", file="contracts.csv", holds="contracts")
+    add(
+        con,
+        "quarantine",
+        file="contracts.csv",
+        line=7,
+        problem="says the same as contracts.csv:6",
+        row_dropped=True,
+        partner_id="P1",
+    )
+    run(con, rule(tmp_path, absence="register.contracts"))
+    assert outcomes(con) == {"i": "fail"}
+
+
 def test_every_tenant_of_a_partner_counts(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     for partner, tenants in (("one", [TENANT]), ("both", [TENANT, "aws:222222222222"])):
         add(con, "partner_facts", partner_id=partner, type="pass")
