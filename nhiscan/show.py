@@ -47,6 +47,7 @@ _PARTNER: Final = {
         where partner_id = $id
         order by score_low desc, case_id""",
 }
+_RULE: Final = "select r.rule_id, r.title, r.why, r.fix, r.refuted_by, r.params, r.version from rules r"
 _CASE: Final = {
     "case": "select * from cases where case_id = $id",
     "findings": """
@@ -60,9 +61,14 @@ _CASE: Final = {
         join findings f on f.finding_id = e.finding_id
         where f.case_id = $id
         order by f.score_low desc, f.finding_id, e.seq""",
+    "rules": f"""
+        {_RULE}
+        where r.rule_id in (select f.rule_id from findings f where f.case_id = $id)
+        order by r.rule_id""",
 }
 _FINDING: Final = {
     "finding": "select * from findings where finding_id = $id",
+    "rule": f"{_RULE} join findings f on f.rule_id = r.rule_id where f.finding_id = $id",
     "evidence": "select label, value from finding_evidence where finding_id = $id order by seq",
 }
 _CREDENTIAL: Final = {"credential": "select * from credential_facts where credential_id = $id"}
