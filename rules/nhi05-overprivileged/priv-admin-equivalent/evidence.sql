@@ -1,4 +1,4 @@
--- The allowing statements, and the denies and boundaries that were weighed.
+-- The statement that makes an administrator, and the denies and boundaries that were weighed; its other verbs follow from it.
 select
     f.identity_id as subject_id,
     'allows ' || p.verb || ' on ' || coalesce(p.scope, 'unknown scope') || ' (' || coalesce(p.certainty, 'unknown') || ')' as label,
@@ -6,4 +6,4 @@ select
 from privileges p
 join identity_facts f on f.identity_key = p.identity_key
 where f.is_partner_related
-    and p.level >= 4
+    and (p.verb = 'admin' or p.statement is null)
