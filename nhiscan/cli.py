@@ -38,6 +38,7 @@ EXIT_INCOMPLETE: Final = 3
 EXIT_INTERNAL: Final = 5
 EXIT_INTERRUPTED: Final = 130
 _CELL: Final = 60  # characters of a value in a terminal table
+_YEARS: Final = range(1970, 2200)  # rules count back from --as-of, and dates end at both sides
 _WIDE: Final = 6  # a single row with more columns is printed as a list
 
 log = logging.getLogger("nhiscan")
@@ -54,6 +55,8 @@ def _moment(value: str) -> datetime:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is not an ISO time such as 2026-01-31T02:00:00Z") from error
+    if moment.year not in _YEARS:
+        raise click.BadParameter(f"{value!r} is not between {_YEARS[0]} and {_YEARS[-1]}")
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 

@@ -93,6 +93,13 @@ def test_as_of_is_the_moment_that_the_scan_is_for(company: Path) -> None:
     assert done.stdout == '{"as_of": "2026-01-31 02:00:00"}\n'
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31T23:59:59-12:00"])
+def test_a_moment_beyond_what_rules_can_count_from_is_refused(company: Path, moment: str) -> None:
+    done = nhiscan(company, "scan", "--as-of", moment)
+    assert done.returncode == 2
+    assert "is not between 1970 and 2199" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("toml", "error", "hint"),
     [
