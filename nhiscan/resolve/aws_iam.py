@@ -237,6 +237,8 @@ def evaluate(
         if scope == "single" and len({grant.pattern for _, grant in found}) > 1:
             scope = "set"
         reached = level(verb, scope, over_resource=over_resource)
+        if boundary and (verb, scope) == ("manage-policy", "self"):
+            reached = None  # the boundary limits the new policy as well
         source, grant = found[0]
         privilege = Privilege(verb, scope, certainty, reached, source, grant.statement.text)
         rows[verb].setdefault((scope, certainty, reached), privilege)

@@ -41,6 +41,8 @@ def level(verb: str, scope: str, *, over_resource: bool = False) -> int | None:
     if verb in _OVER_IDENTITIES:
         if over_resource:
             return 4
+        if scope == "self":  # whoever writes its own policy allows itself everything; else it reaches nobody else
+            return 5 if verb == "manage-policy" else 2
         return 5 if scope in _WIDE else None
     if verb in ("run-code", "read-secret", "export-data", "disable-audit"):
         return 4

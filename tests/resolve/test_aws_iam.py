@@ -250,7 +250,7 @@ def test_verbs_scopes_and_levels(name: str) -> None:
 def test_own_user_variable_is_scope_self() -> None:
     text = policy(allow(["iam:CreateAccessKey", "iam:TagUser"], "arn:aws:iam::*:user/${aws:username}"))
     assert summary(text, holder=USER) == {
-        ("impersonate", "self", "definite", None),
+        ("impersonate", "self", "definite", 2),
         ("write-data", "self", "definite", 2),
     }
 
@@ -258,7 +258,19 @@ def test_own_user_variable_is_scope_self() -> None:
 def test_own_arn_is_scope_self() -> None:
     text = policy(allow("iam:PutRolePolicy", f"arn:aws:iam::{ACCOUNT}:role/app"))
     holder = Holder(is_user=False, own=f"{ACCOUNT}:role/app")
-    assert summary(text, holder=holder) == {("manage-policy", "self", "definite", None)}
+    assert summary(text, holder=holder) == {("manage-policy", "self", "definite", 5)}
+
+
+def test_a_boundary_leaves_open_how_far_ones_own_policy_can_be_changed() -> None:
+    text = policy(allow("iam:PutUserPolicy", "arn:aws:iam::*:user/${aws:username}"))
+    assert summary(text, boundary=policy(allow("iam:PutUserPolicy")), holder=USER) == {
+        ("manage-policy", "self", "definite", None)
+    }
+
+
+@pytest.mark.parametrize("action", ["sts:GetFederationToken", "iam:CreateServiceLinkedRole"])
+def test_what_gives_no_rights_beyond_ones_own_or_those_that_aws_wrote_is_below_level_5(action: str) -> None:
+    assert summary(policy(allow(action))) == {("write-data", "all", "definite", 4)}
 
 
 def test_a_boundary_keeps_definite_what_it_covers_and_drops_what_it_never_names() -> None:

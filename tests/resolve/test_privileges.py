@@ -88,7 +88,7 @@ def test_only_the_identity_that_a_shared_policy_names_holds_it_over_itself() -> 
     estate.bind(own, shared)
     estate.bind(other, shared)
     con = resolved(estate)
-    assert held(con, own) == {("manage-policy", "self", "definite", None)}
+    assert held(con, own) == {("manage-policy", "self", "definite", 5)}
     assert held(con, other) == {("manage-policy", "single", "definite", None)}
 
 
