@@ -32,7 +32,14 @@ def main() -> int:
         print(json.dumps(measure(options.step, options.folder, options.size)))
         return 0
     with tempfile.TemporaryDirectory(prefix="nhiscan-bench-") as folder:
-        found = {step: _in_process(step, Path(folder), options.size) for step in steps.STEPS}
+        found = {}
+        for step in steps.STEPS:
+            try:
+                found[step] = _in_process(step, Path(folder), options.size)
+            except subprocess.CalledProcessError as error:
+                print(f"{step} failed with {error.returncode}; measured before it:", file=sys.stderr)
+                print(json.dumps(found, indent=2))
+                return 1
     differences = compare(found)
     if options.json:
         print(json.dumps({"size": options.size, "steps": found, "differences": differences}, indent=2))
