@@ -166,7 +166,12 @@ def _listed(folder: Path) -> list[Path]:
     except OSError as error:
         raise _unreadable(folder, error, "check collectors.register.path") from error
     # "~$" is the lock that a spreadsheet program leaves beside an open file.
-    return [entry for entry in entries if entry.is_file() and not entry.name.startswith((".", "~$"))]
+    shown = [entry for entry in entries if not entry.name.startswith((".", "~$"))]
+    for entry in shown:
+        # A dangling link or a pipe would be a table that is missing without a word.
+        if not entry.is_file() and fold(entry.stem) in TABLES and entry.suffix.lower() in _READ:
+            raise RegisterError(f"{entry} is no readable file", hint="put the file there, or take the entry away")
+    return [entry for entry in shown if entry.is_file()]
 
 
 def _labels(specs: Sequence[FileSpec]) -> Iterator[str]:

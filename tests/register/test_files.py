@@ -12,7 +12,7 @@ from nhiscan import collect, config
 from nhiscan.errors import ConfigError, RegisterError
 from nhiscan.model import REGISTER_DATASETS, Coverage, Quarantined, Record, Tenant
 
-from .conftest import Read
+from .conftest import AS_OF, Read
 
 PARTNERS = "partner_id,name\nP-1,Borealis\n"
 
@@ -147,6 +147,14 @@ def test_a_mapped_column_that_the_file_no_longer_has_is_an_error(read: Read, tmp
 def test_a_file_whose_name_is_no_table_is_said_with_the_nearest(read: Read) -> None:
     entry = read({"partner.csv": PARTNERS}).one(Quarantined)
     assert (entry.file, entry.allowed, entry.row_dropped) == ("partner.csv", "did you mean 'partners'?", False)
+
+
+@pytest.mark.parametrize("target", ["gone.csv", "/dev/zero", "."])
+def test_a_table_that_is_no_file_is_never_passed_over(tmp_path: Path, target: str) -> None:
+    register = config.build(collect.load("register"), {"path": "."}, where="", base=tmp_path, environ={})
+    (tmp_path / "contracts.csv").symlink_to(target)
+    with pytest.raises(RegisterError, match=r"contracts\.csv is no readable file"):
+        list(register.collect(collect.Context(as_of=AS_OF)))
 
 
 def test_lock_files_and_notes_in_the_folder_are_left_alone(read: Read) -> None:
