@@ -10,10 +10,12 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from nhiscan.errors import ConfigError
 from nhiscan.secret import Secret, resolve_reference
+
+_MANY: Final = 60  # known words in a hint; all tables of a scan fit
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,13 @@ class Config:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint naming the known words, the nearest first."""
+    """A hint naming the nearest known word, or else the known words, as far as a person would read them."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+    if close:
+        return f"did you mean {close[0]!r}?"
+    more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
+    return f"known: {', '.join(names[:_MANY])}{more}"
 
 
 def _check_keys(data: Mapping[str, Any], known: Iterable[str], *, where: str) -> None:
@@ -63,7 +68,7 @@ def read(path: Path) -> Config:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist", hint="run `nhiscan init` to write one") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}", hint="mend the file; it must be TOML in UTF-8") from error
     return parse(data, file=path)
 

@@ -190,7 +190,7 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     assert "nhiscan init" in caught.value.hint
 
 
-@pytest.mark.parametrize("data", [b"[company\n", b"a = \n", b"\xff\xfe", b"[a]\n[a]\n"])
+@pytest.mark.parametrize("data", [b"[company\n", b"a = \n", b"\xff\xfe", b"[a]\n[a]\n", b"a = " + b"[" * 9999])
 def test_a_file_that_is_not_toml_is_named(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "nhiscan.toml"
     file.write_bytes(data)
@@ -210,3 +210,8 @@ def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
 def test_the_hint_names_the_nearest_word_else_all(word: str, hint: str) -> None:
     known: list[Any] = ["state", "company", "collectors"]
     assert config.nearest(word, known) == hint
+
+
+def test_a_hint_of_very_many_words_names_some_and_their_number() -> None:
+    hint = config.nearest("zzz", [f"P-{number:04}" for number in range(1000)])
+    assert hint == "known: " + ", ".join(f"P-{number:04}" for number in range(60)) + " and 940 more"
