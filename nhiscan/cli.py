@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from nhiscan import __version__
-from nhiscan.errors import ConfigError, NhiscanError
+from nhiscan.errors import ConfigError, NhiscanError, StoreError
 from nhiscan.model import SEVERITIES
 from nhiscan.printable import plain
 from nhiscan.secret import RedactingFilter, Secret
@@ -150,6 +150,8 @@ def scan(
     """
     if fail_on_new and fail_on is None:
         raise click.UsageError("--fail-on-new needs --fail-on")
+    if report_file is not None and not report_file.parent.is_dir():
+        raise click.UsageError(f"--report: {report_file.parent} is no folder")
     from nhiscan import collect, config, report, store
     from nhiscan import rule as rule_folders
     from nhiscan import scan as line
@@ -166,7 +168,13 @@ def scan(
         published = line.run(settings, collectors, loaded, ctx=ctx, clock=_now, on_stage=on_stage)
     with store.open_published(settings.state, published.scan_id) as con:
         if report_file is not None:
-            report.write(report_file, report.render(con, generated_at=_now()))
+            try:
+                report.write(report_file, report.render(con, generated_at=_now()))
+            except StoreError as error:
+                raise StoreError(
+                    f"scan {published.scan_id} is published, its report is not: {error.message}",
+                    hint="write it elsewhere with `nhiscan report -o FILE`",
+                ) from error
         summary = report.summary(con)
         gate = _gate(con, fail_on, only_new=fail_on_new)
     code = EXIT_INCOMPLETE if not published.is_complete else EXIT_GATE if gate else 0

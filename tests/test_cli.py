@@ -69,6 +69,19 @@ def test_init_writes_a_config_that_scans(tmp_path: Path) -> None:
     assert "Borealis" in (tmp_path / "report.html").read_text()
 
 
+def test_a_report_into_a_missing_folder_is_refused_before_anything_is_read(company: Path) -> None:
+    done = nhiscan(company, "scan", "--report", "nowhere/report.html")
+    assert done.returncode == 2
+    assert "nowhere is no folder" in done.stderr
+    assert not (company / ".nhiscan").exists()
+
+
+def test_a_report_that_cannot_be_written_says_that_the_scan_is_published(company: Path) -> None:
+    done = nhiscan(company, "scan", "--report", f"{'x' * 300}.html")
+    assert done.returncode == 5
+    assert f"scan {(company / '.nhiscan' / 'CURRENT').read_text().strip()} is published" in done.stderr
+
+
 def test_init_overwrites_nothing(company: Path) -> None:
     done = nhiscan(company, "init")
     assert (done.returncode, (company / "nhiscan.toml").read_text()) == (2, CONFIG)
@@ -182,9 +195,15 @@ def test_a_decision_is_written_and_holds_from_the_next_scan_on(company: Path) ->
 
 def held_up(company: Path) -> subprocess.Popen[str]:
     """A scan that waits in the middle of collecting, for a register file that nobody writes."""
-    os.mkfifo(company / "register" / "contracts.csv")
+    os.mkfifo(company / "requests.csv")
+    (company / "held.toml").write_text(
+        CONFIG + '[[collectors.register.files]]\npath = "requests.csv"\ntable = "requests"\n'
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "nhiscan.cli", "scan"], cwd=company, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "nhiscan.cli", "scan", "--config", "held.toml"],
+        cwd=company,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 60
     while not list((company / ".nhiscan" / "scans").glob(".build-*/scan.duckdb")):
@@ -227,7 +246,6 @@ def test_kill_9_in_the_middle_of_a_scan_leaves_the_last_one_and_the_next_one_wor
     ended(held_up(company), signal.SIGKILL)
     assert (company / ".nhiscan" / "CURRENT").read_text() == before
     assert nhiscan(company, "partners").returncode == 0
-    (company / "register" / "contracts.csv").unlink()
     scanned(company)
     assert (company / ".nhiscan" / "CURRENT").read_text() != before
     events = [json.loads(line)["event"] for line in (company / ".nhiscan" / "runs.jsonl").read_text().splitlines()]
