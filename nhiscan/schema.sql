@@ -99,7 +99,7 @@ create table trusts ( -- who may become whom: one row a principal and statement
     issuer varchar, -- address or name of the issuer
     external_id_check varchar, -- none, pinned or weak
     audience_check varchar, -- none, pinned or weak
-    subject_check varchar, -- none, pinned or weak
+    subject_check varchar, -- none, pinned, owner (an organisation, whichever project) or weak
     narrowed_by varchar, -- condition keys that narrow who the principal can be
     has_other_conditions boolean, -- conditions that this tool does not weigh
     statement varchar -- the statement, as JSON

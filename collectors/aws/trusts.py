@@ -63,6 +63,11 @@ _PINNING_STARTS: Final = (
     re.compile(r"organization:[^:]+:project:[^:]+:workspace:[^:]+:"),
 )
 _PINNING_WORKFLOW: Final = re.compile(r"[^/:]+/[^/:]+/[^@]+@")
+# The literal start that names an organization or a group in full and leaves open which of its projects.
+_OWNING_START: Final = re.compile(r"repo:[^/:]+/|project_path:[^/:]+/|organization:[^:]+:")
+_OWNING_NAME: Final = re.compile(r"[^/:]+/")
+_PATH_CLAIMS: Final = frozenset({"repository", "job_workflow_ref", "project_path"})
+_STRENGTHS: Final = ("none", "weak", "owner", "pinned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,23 +254,26 @@ def _strength(condition: Condition, check: str) -> str:
     if check != "subject":
         return "pinned" if all(_is_concrete(value) for value in condition.values) else "weak"
     claim = condition.name.casefold().rpartition(":")[2]
-    return "pinned" if all(_pins_subject(claim, value) for value in condition.values) else "weak"
+    return min((_subject_strength(claim, value) for value in condition.values), key=_STRENGTHS.index)
 
 
-def _pins_subject(claim: str, value: str) -> bool:
+def _subject_strength(claim: str, value: str) -> str:
     if claim not in _SUBJECT_CLAIMS:
-        return False
+        return "weak"
     if _is_concrete(value):
-        return True
+        return "pinned"
     literal = re.split(r"[*?]|\$\{", value, maxsplit=1)[0]
     if claim == "sub":
-        return any(start.match(literal) for start in _PINNING_STARTS)
-    return claim == "job_workflow_ref" and _PINNING_WORKFLOW.match(literal) is not None
+        is_pinned, is_owner = any(start.match(literal) for start in _PINNING_STARTS), _OWNING_START.match(literal)
+    else:
+        is_pinned = claim == "job_workflow_ref" and _PINNING_WORKFLOW.match(literal) is not None
+        is_owner = _OWNING_NAME.match(literal) if claim in _PATH_CLAIMS else None
+    return "pinned" if is_pinned else "owner" if is_owner else "weak"
 
 
 def _strongest(strengths: list[str]) -> str:
-    """Conditions of one statement all have to hold, so one that pins is enough."""
-    return "pinned" if "pinned" in strengths else "weak" if strengths else "none"
+    """Conditions of one statement all have to hold, so the strongest is enough."""
+    return max(strengths, key=_STRENGTHS.index, default="none")
 
 
 def _narrows(condition: Condition) -> bool:
