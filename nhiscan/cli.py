@@ -10,6 +10,7 @@ import dataclasses
 import json
 import logging
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ import click
 from nhiscan import __version__
 from nhiscan.errors import ConfigError, NhiscanError, StoreError
 from nhiscan.model import SEVERITIES
-from nhiscan.printable import plain
+from nhiscan.printable import cut, plain, width
 from nhiscan.secret import RedactingFilter, Secret
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ EXIT_GATE: Final = 1
 EXIT_INCOMPLETE: Final = 3
 EXIT_INTERNAL: Final = 5
 EXIT_INTERRUPTED: Final = 130
-_CELL: Final = 60  # characters of a value in a terminal table
+_CELL: Final = 300  # characters of a value in a table
+_NARROWEST: Final = 12  # columns of a table are not cut further to fit a terminal
+_SHORT_ID: Final = 10  # digits of the id of a case or finding in a table
 _YEARS: Final = range(1970, 2200)  # rules count back from --as-of, and dates end at both sides
 _WIDE: Final = 6  # a single row with more columns is printed as a list
 
@@ -292,7 +295,7 @@ def report(
 @cli.command()
 @_reading
 @click.option("--severity", type=click.Choice(SEVERITIES), help="This severe or worse.")
-@click.option("--partner", help="Partner id.")
+@click.option("--partner", help="Partner id or name.")
 @click.option("--owner", help="Owner's mail address.")
 @click.option("--new", "only_new", is_flag=True, help="Not in the scan before.")
 def cases(
@@ -308,20 +311,20 @@ def cases(
 
     Example: nhiscan cases --severity high
     """
-    where = _Where()
-    where.severity(severity)
-    where.equal("partner_id", partner)
-    where.equal("owner_mail", owner)
-    if only_new:
-        where.add("is_new")
-    shown = "severity, score_low, status, subject_name, partner_id, owner_mail, findings, message, case_id"
-    _list(
-        config_file,
-        scan_id,
-        f"select {'*' if as_json else shown} from cases {where} order by score_low desc, score desc, case_id",
-        where.values,
-        as_json=as_json,
-    )
+    with _published(config_file, scan_id) as con:
+        where = _Where(con)
+        where.severity(severity)
+        where.partner(partner)
+        where.owner(owner)
+        if only_new:
+            where.add("is_new")
+        shown = f"severity, score_low, status, {_short('case_id')}, partner_id, message"
+        _list(
+            con,
+            f"select {'*' if as_json else shown} from cases {where} order by score_low desc, score desc, cases.case_id",
+            where.values,
+            as_json=as_json,
+        )
 
 
 @cli.command()
@@ -329,7 +332,7 @@ def cases(
 @click.option("--rule", help="Rule id.")
 @click.option("--outcome", type=click.Choice(["fail", "unknown"]), help="Fails only, or unknowns only.")
 @click.option("--severity", type=click.Choice(SEVERITIES), help="This severe or worse.")
-@click.option("--partner", help="Partner id.")
+@click.option("--partner", help="Partner id or name.")
 def findings(
     config_file: Path,
     scan_id: str | None,
@@ -343,24 +346,26 @@ def findings(
 
     Example: nhiscan findings --outcome unknown
     """
-    where = _Where()
-    where.equal("rule_id", rule)
-    where.equal("outcome", outcome)
-    where.severity(severity)
-    where.equal("partner_id", partner)
-    shown = "outcome, severity, score_low, status, rule_id, subject_name, message, uncovered, finding_id"
-    _list(
-        config_file,
-        scan_id,
-        f"select {'*' if as_json else shown} from findings {where} order by outcome, score_low desc, finding_id",
-        where.values,
-        as_json=as_json,
-    )
+    with _published(config_file, scan_id) as con:
+        where = _Where(con)
+        where.known("rule", "rule_id", rule, "rules")
+        if outcome is not None:
+            where.add("outcome = ?", outcome)
+        where.severity(severity)
+        where.partner(partner)
+        shown = f"outcome, severity, rule_id, {_short('finding_id')}, message"
+        _list(
+            con,
+            f"select {'*' if as_json else shown} from findings {where} "
+            "order by outcome, score_low desc, findings.finding_id",
+            where.values,
+            as_json=as_json,
+        )
 
 
 @cli.command()
 @_reading
-@click.option("--partner", help="Partner id.")
+@click.option("--partner", help="Partner id or name.")
 @click.option("--owner", help="Owner's mail address.")
 @click.option("--tenant", help="Tenant id, such as aws:111111111111.")
 @click.option("--partner-related", is_flag=True, help="Only what a partner holds, disputes or may enter.")
@@ -377,20 +382,20 @@ def identities(
 
     Example: nhiscan identities --partner-related
     """
-    where = _Where()
-    where.equal("partner_id", partner)
-    where.equal("owner_mail", owner)
-    where.equal("tenant_id", tenant)
-    if partner_related:
-        where.add("is_partner_related")
-    shown = "identity_id, kind, partner_name, partner_role, owner_mail, level, last_used_at, contract_is_ended"
-    _list(
-        config_file,
-        scan_id,
-        f"select {'*' if as_json else shown} from identity_facts {where} order by identity_id",
-        where.values,
-        as_json=as_json,
-    )
+    with _published(config_file, scan_id) as con:
+        where = _Where(con)
+        where.partner(partner)
+        where.owner(owner)
+        where.known("tenant", "tenant_id", tenant, "tenants")
+        if partner_related:
+            where.add("is_partner_related")
+        shown = "identity_id, partner_id, owner_mail, level, last_used_at"
+        _list(
+            con,
+            f"select {'*' if as_json else shown} from identity_facts {where} order by identity_id",
+            where.values,
+            as_json=as_json,
+        )
 
 
 @cli.command()
@@ -400,14 +405,9 @@ def partners(config_file: Path, scan_id: str | None, as_json: bool) -> None:
 
     Example: nhiscan partners
     """
-    shown = "partner_id, name, risk_tier, identities, live_credentials, level, is_ended, business_owner"
-    _list(
-        config_file,
-        scan_id,
-        f"select {'*' if as_json else shown} from partner_facts order by partner_id",
-        [],
-        as_json=as_json,
-    )
+    shown = "partner_id, name, identities, live_credentials, level, is_ended, business_owner"
+    with _published(config_file, scan_id) as con:
+        _list(con, f"select {'*' if as_json else shown} from partner_facts order by partner_id", [], as_json=as_json)
 
 
 @cli.group()
@@ -531,12 +531,12 @@ def schema(table: str | None) -> None:
 
     lines = list(store.comments(store.schema_sql()))
     if table is None:
-        _print_table(("table", "holds"), [(name, text) for name, column, text in lines if column is None], cell=120)
+        _print_table(("table", "holds"), [(name, text) for name, column, text in lines if column is None])
         return
     columns = [(column, text) for name, column, text in lines if name == table and column is not None]
     if not columns:
         raise _unknown("table", table, store.tables())
-    _print_table(("column", "holds"), columns, cell=120)
+    _print_table(("column", "holds"), columns)
 
 
 @cli.group()
@@ -558,7 +558,7 @@ def rules_list(as_json: bool) -> None:
     if as_json:
         _print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
-        _print_table(columns, rows, cell=80)
+        _print_table(columns, rows)
 
 
 @rules.command("show")
@@ -735,9 +735,10 @@ def _published(config_file: Path, scan_id: str | None) -> Iterator[duckdb.DuckDB
 
 
 class _Where:
-    """A where clause with bound values."""
+    """A where clause with bound values; a name that the scan does not know is an error and no empty list."""
 
-    def __init__(self) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
         self._terms: list[str] = []
         self.values: list[Any] = []
 
@@ -745,9 +746,24 @@ class _Where:
         self._terms.append(term)
         self.values += values
 
-    def equal(self, column: str, value: str | None) -> None:
+    def known(self, what: str, column: str, value: str | None, table: str) -> None:
         if value is not None:
+            words = {row[0] for row in self._con.execute(f"select {column} from {table}").fetchall()}
+            if value not in words:
+                raise _unknown(what, value, words)
             self.add(f"{column} = ?", value)
+
+    def partner(self, word: str | None) -> None:
+        from nhiscan import narrow
+
+        if word is not None:
+            self.add("partner_id = ?", narrow.find_partner(self._con, word)[0])
+
+    def owner(self, word: str | None) -> None:
+        from nhiscan import narrow
+
+        if word is not None:
+            self.add("owner_mail = ?", narrow.find_owner(self._con, word))
 
     def severity(self, least: str | None) -> None:
         if least is not None:
@@ -758,11 +774,15 @@ class _Where:
         return f"where {' and '.join(self._terms)}" if self._terms else ""
 
 
-def _list(config_file: Path, scan_id: str | None, sql: str, values: Sequence[Any], *, as_json: bool) -> None:
-    with _published(config_file, scan_id) as con:
-        con.execute(sql, list(values))
-        columns = tuple(column[0] for column in con.description or ())
-        rows = con.fetchall()
+def _short(column: str) -> str:
+    """The beginning of an id, which `nhiscan show` takes for the whole."""
+    return f"left({column}, {_SHORT_ID}) as {column}"
+
+
+def _list(con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any], *, as_json: bool) -> None:
+    con.execute(sql, list(values))
+    columns = tuple(column[0] for column in con.description or ())
+    rows = con.fetchall()
     if as_json:
         _print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
@@ -814,12 +834,26 @@ def _cell(value: Any, most: int = _CELL) -> str:
     return plain(value, most)
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, cell: int = _CELL) -> None:
-    texts = [[_cell(value, cell) for value in row] for row in rows]
-    widths = [max([len(column), *(len(row[i]) for row in texts)]) for i, column in enumerate(columns)]
-    for row in [list(columns), *texts]:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-    click.echo(f"{len(rows)} rows", err=True)
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Prints rows under their columns; on a terminal the widest columns give way until a row fits a line."""
+    texts = [[plain(column) for column in columns], *([_cell(value) for value in row] for row in rows)]
+    widths = [max(map(width, column)) for column in zip(*texts, strict=True)]
+    if sys.stdout.isatty():
+        widths = _fitted(widths, shutil.get_terminal_size().columns)
+    for row in texts:
+        cells = [cut(text, most) for text, most in zip(row, widths, strict=True)]
+        padded = [text + " " * (most - width(text)) for text, most in zip(cells, widths, strict=True)]
+        click.echo("  ".join(padded).rstrip())
+    click.echo(f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}", err=True)
+
+
+def _fitted(widths: Sequence[int], room: int) -> list[int]:
+    fitted = list(widths)
+    excess = sum(fitted) + 2 * (len(fitted) - 1) - room
+    while excess > 0 and max(fitted, default=0) > _NARROWEST:
+        fitted[fitted.index(max(fitted))] -= 1
+        excess -= 1
+    return fitted
 
 
 def main() -> None:
@@ -835,7 +869,11 @@ def main() -> None:
         click.echo("interrupted; the last published scan is untouched", err=True)
         code = EXIT_INTERRUPTED
     except NhiscanError as error:
-        click.echo(f"error: {_redacting.redact(plain(error.message, 2000))}", err=True)
+        # A line of its own begins with a bar, so that no name in a message can pose as the next step.
+        first, *more = _redacting.redact(error.message).strip().splitlines() or [""]
+        click.echo(
+            "\n  | ".join([f"error: {plain(first, 2000)}", *(plain(line, 200) for line in more[:20] if line)]), err=True
+        )
         if error.hint:
             click.echo(f"  next: {_redacting.redact(plain(error.hint, 2000))}", err=True)
         code = error.exit_code

@@ -17,7 +17,7 @@ import duckdb
 
 from nhiscan import store
 from nhiscan.config import nearest
-from nhiscan.errors import NhiscanError
+from nhiscan.errors import NhiscanError, QueryError
 
 MASK: Final = "[withheld]"
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -113,7 +113,7 @@ def narrow(
 ) -> tuple[duckdb.DuckDBPyConnection, Scope | None]:
     """A cursor on which the tables hold only what `partner` (id or unique name) or `owner` (address) may see.
 
-    Raises: NhiscanError for an unknown or ambiguous partner, an unknown owner, or both at once.
+    Raises: QueryError for an unknown or ambiguous partner, or an unknown owner; NhiscanError for both at once.
     """
     cursor = con.cursor()
     if partner is None and owner is None:
@@ -124,10 +124,10 @@ def narrow(
             "a report is narrowed to a partner or to an owner, not to both", hint="choose one of the two"
         )
     if partner is not None:
-        partner_id, who = _partner(cursor, partner)
+        partner_id, who = find_partner(cursor, partner)
         key, script = partner_id, "one_partner.sql"
     else:
-        who = _owner(cursor, str(owner))
+        who = find_owner(cursor, str(owner))
         key, script = who, "one_owner.sql"
     cursor.execute("create temp table scope_who as select cast(? as varchar) as who", [key])
     cursor.execute(_sql(script))
@@ -144,7 +144,11 @@ def _terms(cursor: duckdb.DuckDBPyConnection, name: str) -> list[str]:
     return [str(term) for (term,) in cursor.execute(_sql(name)).fetchall()]
 
 
-def _partner(cursor: duckdb.DuckDBPyConnection, word: str) -> tuple[str, str]:
+def find_partner(cursor: duckdb.DuckDBPyConnection, word: str) -> tuple[str, str]:
+    """Id and name of a partner by its id, or by its name in any case.
+
+    Raises: QueryError when none or several are meant.
+    """
     known: dict[str, str] = dict(
         cursor.execute("select partner_id, min(name) from partners group by partner_id order by partner_id").fetchall()
     )
@@ -154,16 +158,17 @@ def _partner(cursor: duckdb.DuckDBPyConnection, word: str) -> tuple[str, str]:
     if len(named) == 1:
         return named[0], known[named[0]]
     if named:
-        raise NhiscanError(f"{len(named)} partners are called {word!r}", hint=f"give the id: {', '.join(named)}")
-    raise NhiscanError(f"no partner {word!r} in this scan", hint=nearest(word, {*known, *filter(None, known.values())}))
+        raise QueryError(f"{len(named)} partners are called {word!r}", hint=f"give the id: {', '.join(named)}")
+    raise QueryError(f"no partner {word!r} in this scan", hint=nearest(word, {*known, *filter(None, known.values())}))
 
 
-def _owner(cursor: duckdb.DuckDBPyConnection, word: str) -> str:
+def find_owner(cursor: duckdb.DuckDBPyConnection, word: str) -> str:
+    """The address of an owner, by the address in any case. Raises: QueryError for an unknown one."""
     known = [str(mail) for (mail,) in cursor.execute(_sql("known_owners.sql")).fetchall()]
     for mail in known:
         if mail.casefold() == word.casefold():
             return mail
-    raise NhiscanError(
+    raise QueryError(
         f"no owner {word!r} in this scan", hint=nearest(word, known) if known else "no owner is known at all"
     )
 

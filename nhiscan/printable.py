@@ -58,6 +58,28 @@ def plain(value: Any, most: int = SHORT) -> str:
     return shown if len(text) <= most else f"{shown}…"
 
 
+def width(text: str) -> int:
+    """Columns of a terminal that `text` takes, in the usual fonts."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
+
+
+def cut(text: str, most: int) -> str:
+    """`text` in at most `most` columns: words lose their end, an id its middle, since ids differ at the end."""
+    if width(text) <= most:
+        return text
+    head, tail = text, ""
+    if " " not in text:
+        tail = text[-(most * 2 // 3) :]
+        while width(tail) > most * 2 // 3:
+            tail = tail[1:]
+    head = head[:most]
+    while width(head) + 1 + width(tail) > most:
+        head = head[:-1]
+    return f"{head.rstrip()}…{tail}"
+
+
 def _bdi(text: str) -> Markup:
     parts = [
         Markup('<span class="esc">{}</span>').format(part) if hidden else Markup("{}").format(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,7 @@ import duckdb
 
 from nhiscan.config import nearest
 from nhiscan.errors import QueryError
+from nhiscan.narrow import find_partner
 
 _MANY: Final = 20  # known names beyond this are not listed in a hint
 
@@ -22,6 +24,8 @@ class Section:
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
 
+
+_HASH: Final = re.compile(r"[0-9a-f]{6,}")  # enough of an id of a case or finding to mean one
 
 _PARTNER: Final = {
     "partner": "select * from partner_facts where partner_id = $id",
@@ -105,25 +109,24 @@ def partner(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
 
     Raises: QueryError when nothing or more than one partner is meant.
     """
-    found = con.execute(
-        "select partner_id from partner_facts where partner_id = $name or lower(name) = lower($name) order by 1",
-        {"name": name},
-    ).fetchall()
-    if len(found) != 1:
-        known = con.execute("select partner_id from partners union select name from partners").fetchall()
-        raise _not_one("partner", name, [row[0] for row in found], (row[0] for row in known))
-    return _sections(con, _PARTNER, found[0][0])
+    return _sections(con, _PARTNER, find_partner(con, name)[0])
 
 
 def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
-    """One case, finding, credential or identity by its id, the latter two also by the provider's own id.
+    """One case or finding by its id or the beginning of it, one credential or identity by its id or the provider's.
 
     Raises: QueryError when nothing or more than one thing is meant.
     """
-    if con.execute("select 1 from cases where case_id = ?", [name]).fetchone():
-        return _sections(con, _CASE, name)
-    if con.execute("select 1 from findings where finding_id = ?", [name]).fetchone():
-        return _sections(con, _FINDING, name)
+    if _HASH.fullmatch(name):
+        begun = con.execute(
+            "select case_id, true from cases where starts_with(case_id, $name) "
+            "union all select finding_id, false from findings where starts_with(finding_id, $name) order by 1",
+            {"name": name},
+        ).fetchall()
+        if len(begun) > 1:
+            raise _not_one("case or finding", name, [row[0] for row in begun], ())
+        for id_, is_case in begun:
+            return _sections(con, _CASE if is_case else _FINDING, id_)
     credentials = con.execute(
         "select credential_id, identity_key from credential_facts where credential_id = $name or native_id = $name",
         {"name": name},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -162,6 +163,30 @@ def test_an_unknown_name_names_the_nearest(company: Path) -> None:
     done = nhiscan(company, "partner", "show", "Borealis Gmb")
     assert done.returncode == 2
     assert "did you mean 'Borealis GmbH'?" in done.stderr
+
+
+def test_a_list_for_a_partner_owner_or_rule_that_is_not_known_is_an_error_and_not_empty(company: Path) -> None:
+    scanned(company)
+    assert nhiscan(company, "cases", "--partner", "borealis gmbh", "--owner", "Dana@acme.example").returncode == 0
+    for words in (
+        ["cases", "--partner", "Boreal"],
+        ["identities", "--owner", "x@y.example"],
+        ["findings", "--rule", "x"],
+    ):
+        assert nhiscan(company, *words).returncode == 2
+
+
+def test_a_table_fits_the_terminal(company: Path) -> None:
+    scanned(company)
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        words = [sys.executable, "-m", "nhiscan.cli", "query", "select repeat('long ', 50) as text, 'kept' as short"]
+        environ = {**os.environ, "COLUMNS": "40"}
+        subprocess.run(words, cwd=company, env=environ, stdout=terminal, stderr=subprocess.DEVNULL, check=True)
+    lines = os.read(ours, 10_000).decode().splitlines()
+    os.close(ours)
+    assert [len(line) for line in lines] == [40, 39]
+    assert lines[1].endswith("…  kept")
 
 
 def test_control_characters_of_a_name_do_not_reach_the_terminal(company: Path) -> None:
