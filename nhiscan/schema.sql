@@ -95,7 +95,7 @@ create table trusts ( -- who may become whom: one row a principal and statement
     mechanism varchar, -- assume_role, oidc, saml or service
     principal_kind varchar, -- any, account, identity, service, oidc or saml
     principal varchar, -- as written in the policy
-    account varchar, -- account number of the principal
+    account varchar, -- account number of the principal, or the only one to which conditions narrow anybody
     issuer varchar, -- address or name of the issuer
     external_id_check varchar, -- none, pinned or weak
     audience_check varchar, -- none, pinned or weak

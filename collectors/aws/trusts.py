@@ -7,6 +7,7 @@ federation", "The confused deputy problem".
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,10 +42,13 @@ _NARROWING: Final = {
         "aws:SourceAccount",
         "aws:SourceArn",
         "aws:SourceIp",
-        "aws:VpcSourceIp",
+        "aws:SourceVpc",
+        "aws:SourceVpce",
     )
 }
+_WIDEST_NETWORK: Final = {4: 8, 6: 16}  # prefix length; wider ones hold much of the internet
 _ACCOUNT_IN_ARN: Final = re.compile(r"arn:[^:*?]+:[^:*?]+:[^:*?]*:\d{12}:.*")
+_ACCOUNT: Final = re.compile(r"^(?:arn:[^:]+:[^:]+:[^:]*:)?(?P<account>\d{12})(?::|$)")
 _ORG_PATH: Final = re.compile(r"o-[a-z0-9]+/.*")
 
 _AUDIENCE_CLAIMS: Final = frozenset({"aud", "app_id"})  # app_id: Facebook and Login with Amazon
@@ -169,7 +173,7 @@ def _trust(
         mechanism="service" if principal.kind == "service" else _MECHANISMS[action],
         principal_kind=principal.kind,
         principal=principal.text,
-        account=principal.account,
+        account=principal.account if principal.kind != "any" else _only_account(conditions),
         issuer=principal.issuer,
         external_id_check=_strongest(checks["external_id"]),
         audience_check=_strongest(checks["audience"]),
@@ -281,7 +285,7 @@ def _narrows(condition: Condition) -> bool:
         return False
     name = condition.name.casefold()
     if condition.test == "ipaddress":
-        return not any(value.endswith("/0") for value in condition.values)
+        return all(_is_narrow_network(value) for value in condition.values)
     if condition.test not in _EQUALS:
         return False
     if name == "aws:principalorgpaths":
@@ -291,9 +295,30 @@ def _narrows(condition: Condition) -> bool:
     return all(_is_concrete(value) for value in condition.values)
 
 
+def _only_account(conditions: Iterable[Condition]) -> str | None:
+    """The account to which conditions narrow anybody, where it is one."""
+    found = {
+        _ACCOUNT.search(value)
+        for condition in conditions
+        if condition.name.casefold() in ("aws:principalaccount", "aws:principalarn") and _narrows(condition)
+        for value in condition.values
+    }
+    accounts = {None if match is None else match["account"] for match in found}
+    return accounts.pop() if len(accounts) == 1 else None
+
+
+def _is_narrow_network(text: str) -> bool:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return network.prefixlen >= _WIDEST_NETWORK[network.version]
+
+
 def _says_nothing(condition: Condition) -> bool:
-    """A like-test that every value passes."""
-    return condition.test in ("stringlike", "arnlike") and "*" in condition.values
+    """A like-test that every value passes; of organizations, that every one passes."""
+    everything = {"*", "o-*"} if condition.name.casefold() == "aws:principalorgid" else {"*"}
+    return condition.test in ("stringlike", "arnlike") and not everything.isdisjoint(condition.values)
 
 
 def _is_concrete(value: str) -> bool:

@@ -46,6 +46,7 @@ join identities i using (identity_key)
 where not coalesce(i.is_provider_owned, false)
     and case
         when t.principal_kind = 'any' then t.narrowed_by is null
+            or coalesce(t.account not in (select account from ours), false)
             or exists (
                 select 1
                 from trust_conditions c

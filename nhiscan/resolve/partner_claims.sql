@@ -18,7 +18,7 @@ create or replace temp table holdings as
 select t.identity_key, a.kind, a.key, 'its trust policy lets account ' || t.account || ' in' as seen
 from trusts t
 join alias_keys a on a.kind = 'aws_account' and a.key = t.account
-where t.principal_kind in ('account', 'identity')
+where t.principal_kind in ('any', 'account', 'identity')
     and t.account not in (select account from our_accounts)
 union
 select t.identity_key, a.kind, a.key, 'its trust policy is narrowed to account ' || c.value
@@ -26,6 +26,7 @@ from trusts t
 join trust_conditions c using (trust_key)
 join alias_keys a on a.kind = 'aws_account' and a.key = c.value
 where t.principal_kind = 'any'
+    and t.account is null
     and lower(c.name) = 'aws:principalaccount'
     and c.operator not ilike '%not%'
     and c.value not in (select account from our_accounts)

@@ -265,6 +265,12 @@ NARROWINGS = [
     ({"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "o-a1b2c3d4e5/r-ab12/*"}}, None, True),
     ({"IpAddress": {"aws:SourceIp": ["192.0.2.0/24"]}}, "aws:SourceIp", False),
     ({"IpAddress": {"aws:SourceIp": ["192.0.2.0/24", "0.0.0.0/0"]}}, None, True),
+    ({"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}}, None, True),
+    ({"IpAddress": {"aws:SourceIp": "2001:db8::/32"}}, "aws:SourceIp", False),
+    ({"IpAddress": {"aws:SourceIp": "office"}}, None, True),
+    ({"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}, None, True),  # anybody's network has such addresses
+    ({"StringEquals": {"aws:SourceVpce": "vpce-0a1b2c3d4e5f67890"}}, "aws:SourceVpce", False),
+    ({"StringLike": {"aws:PrincipalOrgID": "o-*"}}, None, False),
     ({"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, None, True),
     (
         {"StringEquals": {"aws:SourceAccount": "111111111111", "aws:PrincipalAccount": "444444444444"}},
@@ -282,6 +288,23 @@ def test_only_positive_concrete_tests_narrow_who_may_come(
 ) -> None:
     (trust,) = read(allow("*", condition))
     assert (trust.narrowed_by, trust.has_other_conditions) == (narrowed_by, has_others)
+
+
+ONLY_ACCOUNTS = [
+    ({"StringEquals": {"aws:PrincipalAccount": "444444444444"}}, "444444444444"),
+    ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::444444444444:role/sync-*"}}, "444444444444"),
+    ({"StringEquals": {"aws:PrincipalAccount": ["444444444444", "555555555555"]}}, None),
+    ({"StringNotEquals": {"aws:PrincipalAccount": "444444444444"}}, None),
+    ({"StringEqualsIfExists": {"aws:PrincipalAccount": "444444444444"}}, None),
+    ({"StringEquals": {"aws:SourceAccount": "444444444444"}}, None),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(("condition", "account"), ONLY_ACCOUNTS)
+def test_anybody_narrowed_to_one_account_is_of_that_account(condition: dict[str, Any] | None, account: str) -> None:
+    (trust,) = read(allow("*", condition))
+    assert (trust.principal_kind, trust.account) == ("any", account)
 
 
 def test_an_external_id_does_not_narrow_a_public_principal() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -156,6 +157,13 @@ def test_everybody_narrowed_to_an_account_is_as_outside_as_that_account() -> Non
     inside = _resolved(role(), _anybody("account"), _narrowed_to(B))
     assert _identity(inside, "is_trusted_from_outside") == (False,)
     outside = _resolved(NORDWIND, account_alias("P-1", _N), role(), _anybody("account"), _narrowed_to(_N))
+    assert _identity(outside, "is_trusted_from_outside, partner_id") == (True, "P-1")
+
+
+def test_everybody_of_the_account_that_the_trust_names_is_as_outside_as_that_account() -> None:
+    inside = _resolved(role(), replace(_anybody("aws:PrincipalArn"), account=B))
+    assert _identity(inside, "is_trusted_from_outside") == (False,)
+    outside = _resolved(NORDWIND, account_alias("P-1", _N), role(), replace(_anybody("aws:PrincipalArn"), account=_N))
     assert _identity(outside, "is_trusted_from_outside, partner_id") == (True, "P-1")
 
 

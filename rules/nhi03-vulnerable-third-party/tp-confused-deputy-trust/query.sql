@@ -1,6 +1,7 @@
--- Roles that accounts outside the company may assume, known to the register or not. Guessable, by rule of thumb: shorter than
--- the least length; twelve signs or fewer without a letter (account numbers, dates); one sign repeated; a common word; or the
--- name of the company, the partner or the role, or one of the account numbers, with fewer signs around it than the least length.
+-- Roles that accounts outside the company may assume, known to the register or not; what was scanned is inside. Guessable, by
+-- rule of thumb: shorter than the least length; twelve signs or fewer without a letter (account numbers, dates); one sign
+-- repeated; a common word; or the name of the company, the partner or the role, or one of the account numbers, with fewer signs
+-- around it than the least length.
 -- A trust narrowed to one role of the vendor is as open as before: the vendor's own service uses that role for every customer.
 with outside as (
     select
@@ -12,13 +13,18 @@ with outside as (
         t.narrowed_by
     from trusts t
     where t.mechanism = 'assume_role'
-        and t.principal_kind in ('account', 'identity')
+        and t.principal_kind in ('any', 'account', 'identity')
         and t.account is not null
         and not exists (
             select 1
             from company c
             where c.kind = 'aws_account'
                 and c.value = t.account
+        )
+        and not exists (
+            select 1
+            from tenants r
+            where r.tenant_id = 'aws:' || t.account
         )
 ),
 holders as (
