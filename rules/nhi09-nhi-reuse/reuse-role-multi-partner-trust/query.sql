@@ -1,4 +1,4 @@
--- Roles that accounts outside the company may assume. An account that nobody or more than one partner claims is nobody's.
+-- Roles that accounts outside the company may assume; what was scanned is inside. An account that nobody or more than one partner claims is nobody's.
 with outside as (
     select distinct
         t.identity_key,
@@ -11,6 +11,11 @@ with outside as (
             from company c
             where c.kind = 'aws_account'
                 and c.value = t.account
+        )
+        and not exists (
+            select 1
+            from tenants r
+            where r.tenant_id = 'aws:' || t.account
         )
 ),
 holders as (
