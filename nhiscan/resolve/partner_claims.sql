@@ -34,9 +34,13 @@ union
 select t.identity_key, a.kind, a.key, 'it accepts tokens of ' || c.value
 from trusts t
 join trust_conditions c using (trust_key)
-join alias_keys a on a.kind = 'github_org' and a.key = lower(regexp_extract(c.value, '^repo:([^/@*?]+)[/@]', 1))
+join alias_keys a
+    on a.kind = 'github_org'
+    and a.key = lower(regexp_extract(
+        c.value, case when c.name ilike '%:sub' then '^repo:([^/@*?]+)[/@]' else '^([^/@*?]+)/' end, 1
+    ))
 where t.principal_kind = 'oidc'
-    and c.name ilike '%:sub'
+    and (c.name ilike '%:sub' or c.name ilike '%:repository')
     and c.operator not ilike '%not%'
 union
 select t.identity_key, a.kind, a.key, 'it accepts tokens of issuer ' || t.issuer

@@ -207,6 +207,17 @@ def test_a_github_organisation_is_known_by_the_subject_of_its_tokens() -> None:
     assert found == [("sync", "P-1", "operator", "alias", "asserted")]
 
 
+def test_a_github_organisation_is_known_by_the_repository_of_its_tokens() -> None:
+    repository = TrustCondition(
+        f"{role_id('sync')}<-oidc",
+        operator="StringEquals",
+        name="token.actions.example:repository",
+        value="Nordwind/site",
+    )
+    found = _attributed(role(), oidc_trust(), repository, Alias("P-1", "github_org", "nordwind"))
+    assert found == [("sync", "P-1", "operator", "alias", "asserted")]
+
+
 @pytest.mark.parametrize(
     ("value", "operator"),
     [("repo:*", "StringLike"), ("repo:nord*/deploy", "StringLike"), ("repo:nordwind/deploy", "StringNotLike")],
