@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from nhiscan import __version__, check, collect, config, store
-from nhiscan.errors import ConfigError, NhiscanError
+from nhiscan.errors import ConfigError, NhiscanError, StoreError
 from nhiscan.load import Stage
 from nhiscan.resolve import contracts, facts, owners, partners, paths, privileges
 from nhiscan.rule import Rule
@@ -131,7 +131,7 @@ def _logged(state: Path, scan_id: str, clock: Callable[[], datetime]) -> Iterato
         yield
     except BaseException as error:
         reason = error.message if isinstance(error, NhiscanError) else type(error).__name__
-        with contextlib.suppress(OSError):  # the disk may be what failed
+        with contextlib.suppress(StoreError):  # the disk may be what failed
             store.log_run(state, {"scan_id": scan_id, "event": "failed", "at": clock().isoformat(), "reason": reason})
         raise
     store.log_run(state, {"scan_id": scan_id, "event": "published", "at": clock().isoformat()})

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import duckdb
 
+from nhiscan import __version__
 from nhiscan.errors import LockError, StoreError
 
 # Readable by every supported DuckDB; a file of the newest default is refused by older ones.
@@ -191,7 +192,7 @@ def _remove_crashed(state: Path) -> None:
 
 def log_run(state: Path, entry: dict[str, Any]) -> None:
     """Appends one line to runs.jsonl."""
-    with (state / "runs.jsonl").open("a", encoding="utf-8") as file:
+    with _disk_errors(state), (state / "runs.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry, default=str) + "\n")
 
 
@@ -201,10 +202,10 @@ def current(state: Path) -> str | None:
     Raises: StoreError when the pointer names no scan.
     """
     try:
-        scan_id = (state / "CURRENT").read_text(encoding="utf-8").strip()
+        scan_id = (state / "CURRENT").read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise StoreError(f"cannot read {state / 'CURRENT'}: {error}", hint="check its permissions") from error
     if scan_id not in published(state):
         raise StoreError(
@@ -262,10 +263,21 @@ def _rebuild(state: Path, scan_id: str, path: Path) -> None:
             con.execute(f"attach '{_quoted(draft)}' as scan (storage_version '{STORAGE_VERSION}')")
             con.execute("use scan")
             create_schema(con)
+            missing = []
             for table in tables():
                 rows = snapshot / f"{table}.parquet"
-                if rows.is_file():
+                if not rows.is_file():
+                    missing.append(rows.name)
+                    continue
+                try:
                     con.execute(f"insert into {table} by name select * from read_parquet('{_quoted(rows)}')")
+                except _DISK_ERRORS:
+                    raise
+                except duckdb.Error as error:
+                    raise _damaged(state, scan_id, f"{rows.name} cannot be read") from error
+            # A scan of another version may have had fewer tables; one of ours has lost what is missing.
+            if missing and con.execute("select tool_version from scans").fetchall() in ([], [(__version__,)]):
+                raise _damaged(state, scan_id, f"{', '.join(missing)} missing")
             con.execute("use memory")
             con.execute("detach scan")
         draft.replace(path)
@@ -305,6 +317,15 @@ def _cannot_write(state: Path, error: BaseException) -> StoreError:
     return StoreError(
         f"cannot write the scan into {state}: {error}",
         hint="check permissions and free space; the last published scan is untouched",
+    )
+
+
+def _damaged(state: Path, scan_id: str, what: str) -> StoreError:
+    others = [other for other in published(state) if other != scan_id]
+    return StoreError(
+        f"the snapshot of scan {scan_id} is damaged: {what}",
+        hint=f"restore {state / 'scans' / scan_id} from a backup, or write another id into {state / 'CURRENT'}: "
+        + (", ".join(others) or "none is left; delete it and scan"),
     )
 
 

@@ -137,6 +137,29 @@ def test_a_lost_or_damaged_cache_is_rebuilt_from_the_snapshot(tmp_path: Path) ->
     assert names(tmp_path) == [("first",)]
 
 
+def test_a_snapshot_that_lost_a_table_is_an_error_and_never_an_empty_table(tmp_path: Path) -> None:
+    before, scan_id = publish(tmp_path, "before"), publish(tmp_path, "first")
+    (tmp_path / "scans" / f"{scan_id}.duckdb").unlink()
+    (tmp_path / "scans" / scan_id / "partners.parquet").unlink()
+    with pytest.raises(StoreError, match=r"is damaged: partners\.parquet missing") as caught:
+        store.database(tmp_path)
+    assert caught.value.hint.endswith(f": {before}")
+
+
+def test_a_snapshot_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    scan_id = publish(tmp_path, "first")
+    (tmp_path / "scans" / f"{scan_id}.duckdb").unlink()
+    (tmp_path / "scans" / scan_id / "partners.parquet").write_bytes(b"not a table")
+    with pytest.raises(StoreError, match=r"is damaged: partners\.parquet cannot be read"):
+        store.database(tmp_path)
+
+
+def test_a_log_of_runs_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "runs.jsonl").mkdir()
+    with pytest.raises(StoreError, match=r"runs\.jsonl"):
+        store.log_run(tmp_path, {})
+
+
 def test_the_file_is_readable_by_the_oldest_supported_duckdb(tmp_path: Path) -> None:
     scan_id = publish(tmp_path, "first")
     header = (tmp_path / "scans" / f"{scan_id}.duckdb").read_bytes()[:64]
