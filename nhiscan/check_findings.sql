@@ -1,42 +1,89 @@
 -- What was judged, joined with whose it is, scored, and merged with the scan before. An unknown outcome has no score: nothing
 -- was established. A finding that was once a fail keeps its score and its first day while it cannot be judged; it is fixed only
 -- where everything that says so was read.
+-- One kind of subject after the other: joined all at once, a million findings do not fit the memory limit.
+create or replace temp table run_owned as
+select
+    j.finding_id,
+    j.rule_id,
+    r.subject as subject_kind,
+    j.subject_id,
+    i.name as subject_name,
+    split_part(j.tenant_id, ':', 1) as provider,
+    j.tenant_id,
+    j.subject_id as identity_id,
+    i.partner_id,
+    i.owner_mail,
+    j.outcome,
+    coalesce(j.severity, r.severity) as severity,
+    r.confidence,
+    coalesce(j.exposure, r.exposure) as exposure,
+    i.level,
+    i.level_high,
+    i.partner_risk as risk,
+    r.floor_at,
+    j.message,
+    j.uncovered
+from run_judged j
+join run_rules r on r.rule_id = j.rule_id
+left join identity_facts i on i.identity_id = j.subject_id
+where r.subject = 'identity';
+insert into run_owned
+select
+    j.finding_id,
+    j.rule_id,
+    r.subject,
+    j.subject_id,
+    c.kind || ' ' || c.native_id,
+    split_part(j.tenant_id, ':', 1),
+    j.tenant_id,
+    c.identity_id,
+    i.partner_id,
+    i.owner_mail,
+    j.outcome,
+    coalesce(j.severity, r.severity),
+    r.confidence,
+    coalesce(j.exposure, r.exposure),
+    i.level,
+    i.level_high,
+    i.partner_risk,
+    r.floor_at,
+    j.message,
+    j.uncovered
+from run_judged j
+join run_rules r on r.rule_id = j.rule_id
+left join credential_facts c on c.credential_id = j.subject_id
+left join identity_facts i on i.identity_key = c.identity_key
+where r.subject = 'credential';
+insert into run_owned
+select
+    j.finding_id,
+    j.rule_id,
+    r.subject,
+    j.subject_id,
+    coalesce(p.name, t.name, j.subject_id),
+    case when r.subject = 'tenant' then split_part(j.tenant_id, ':', 1) end,
+    case when r.subject = 'tenant' then j.tenant_id end,
+    null,
+    case when r.subject = 'partner' then j.subject_id end,
+    p.business_owner,
+    j.outcome,
+    coalesce(j.severity, r.severity),
+    r.confidence,
+    coalesce(j.exposure, r.exposure),
+    p.level,
+    p.level,
+    p.risk,
+    r.floor_at,
+    j.message,
+    j.uncovered
+from run_judged j
+join run_rules r on r.rule_id = j.rule_id
+left join partner_facts p on r.subject = 'partner' and p.partner_id = j.subject_id
+left join tenants t on r.subject = 'tenant' and t.tenant_id = j.subject_id
+where r.subject in ('partner', 'tenant');
 insert into findings by name
-with owned as (
-    select
-        j.finding_id,
-        j.rule_id,
-        r.subject as subject_kind,
-        j.subject_id,
-        case r.subject
-            when 'identity' then i.name
-            when 'credential' then c.kind || ' ' || c.native_id
-            when 'partner' then p.name
-            else coalesce(t.name, j.subject_id)
-        end as subject_name,
-        case when r.subject <> 'partner' then split_part(j.tenant_id, ':', 1) end as provider,
-        case when r.subject <> 'partner' then j.tenant_id end as tenant_id,
-        case r.subject when 'identity' then j.subject_id when 'credential' then c.identity_id end as identity_id,
-        case r.subject when 'partner' then j.subject_id else i.partner_id end as partner_id,
-        case r.subject when 'partner' then p.business_owner else i.owner_mail end as owner_mail,
-        j.outcome,
-        coalesce(j.severity, r.severity) as severity,
-        r.confidence,
-        coalesce(j.exposure, r.exposure) as exposure,
-        case r.subject when 'partner' then p.level else i.level end as level,
-        case r.subject when 'partner' then p.level else i.level_high end as level_high,
-        case r.subject when 'partner' then p.risk else i.partner_risk end as risk,
-        r.floor_at,
-        j.message,
-        j.uncovered
-    from run_judged j
-    join run_rules r on r.rule_id = j.rule_id
-    left join credential_facts c on r.subject = 'credential' and c.credential_id = j.subject_id
-    left join identity_facts i on i.identity_id = coalesce(c.identity_id, j.subject_id)
-    left join partner_facts p on r.subject = 'partner' and p.partner_id = j.subject_id
-    left join tenants t on r.subject = 'tenant' and t.tenant_id = j.subject_id
-),
-scored as (
+with scored as (
     select
         * exclude (exposure, level, level_high, risk, floor_at),
         case
@@ -70,7 +117,7 @@ scored as (
             when level is null or risk is null then lower_band(score_band(score), severity)
             else score_band(score)
         end as band
-    from owned
+    from run_owned
 ),
 merged as (
     select

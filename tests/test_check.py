@@ -342,11 +342,12 @@ def test_a_message_is_filled_from_the_row_and_what_is_missing_reads_unknown(
 def test_a_credential_is_found_with_its_identity_partner_and_owner(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    identity(con, "i", "pass", partner_id="P1", owner_mail="anna@acme.example")
+    identity(con, "i", "pass", identity_key=7, partner_id="P1", owner_mail="anna@acme.example")
     add(
         con,
         "credential_facts",
         credential_id="k",
+        identity_key=7,
         identity_id="i",
         tenant_id=TENANT,
         environment="fail",
