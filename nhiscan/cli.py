@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from nhiscan import __version__
-from nhiscan.errors import ConfigError, NhiscanError, StoreError
+from nhiscan.errors import ConfigError, NhiscanError, QueryError, StoreError
 from nhiscan.model import SEVERITIES
 from nhiscan.printable import cut, plain, width
 from nhiscan.secret import RedactingFilter, Secret
@@ -500,9 +500,11 @@ def query(
         _print_table(answer.columns, answer.rows)
     elif fmt == "csv":
         writer = csv.writer(sys.stdout)
-        writer.writerow(answer.columns)
+        writer.writerow(map(_csv_cell, answer.columns))
         writer.writerows([_csv_cell(value) for value in row] for row in answer.rows)
     else:
+        if twice := [name for name in answer.columns if answer.columns.count(name) > 1]:
+            raise QueryError(f"two columns are called {twice[0]!r}", hint="name one of them otherwise, with `as`")
         rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
         if fmt == "json":
             _print_json(rows)

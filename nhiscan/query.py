@@ -7,6 +7,7 @@ child also runs under limits on memory, processor time and file size, and the pa
 from __future__ import annotations
 
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -108,6 +109,17 @@ def run(database: Path, sql: str, params: Mapping[str, str], *, max_rows: int) -
     return Answer(tuple(answer["columns"]), tuple(map(tuple, answer["rows"])), answer["is_cut"])
 
 
+def _plain(value: Any) -> Any:
+    """`value` in what JSON knows; a number that is none becomes its name, such as "nan"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value
+
+
 def _child() -> None:
     import duckdb
 
@@ -127,7 +139,10 @@ def _child() -> None:
             raise duckdb.InvalidInputException(f"one statement expected, {len(statements)} given")
         con.execute(statements[0], request["params"] or None)
         columns = [column[0] for column in con.description or ()]
-        rows = con.fetchmany(request["max_rows"] + 1) if columns else []
+        for name, kind, *_ in con.description or ():
+            if str(kind) == "TIMESTAMP WITH TIME ZONE":  # its Python form needs a library of time zones
+                raise duckdb.InvalidInputException(f"{name} has a time zone; write it as ({name})::timestamp")
+        rows = [_plain(row) for row in con.fetchmany(request["max_rows"] + 1)] if columns else []
         answer = {"columns": columns, "rows": rows[: request["max_rows"]], "is_cut": len(rows) > request["max_rows"]}
         text = json.dumps(answer, default=str)
         if len(text) > _ANSWER_BYTES:

@@ -203,6 +203,19 @@ def test_a_csv_answer_is_guarded_against_formulas(company: Path) -> None:
     assert done.stdout.split() == ["x,n", "'=1+1,-1"]
 
 
+def test_columns_of_one_name_are_an_error_where_one_would_be_lost(company: Path) -> None:
+    scanned(company)
+    done = nhiscan(company, "query", "select 1 as n, 2 as n", "-f", "json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "two columns are called 'n'" in done.stderr
+
+
+def test_a_name_that_became_a_column_is_guarded_like_a_cell(company: Path) -> None:
+    scanned(company)
+    assert nhiscan(company, "query", 'select 1 as "=1+1"', "-f", "csv").stdout.split() == ["'=1+1", "1"]
+    assert "\x1b" not in nhiscan(company, "query", 'select 1 as "\x1b[31m"').stdout
+
+
 def test_a_query_can_come_from_stdin(company: Path) -> None:
     scanned(company)
     done = nhiscan(company, "query", "-", "-f", "json", text="select count(*) as n from partners")

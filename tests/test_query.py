@@ -104,3 +104,21 @@ def test_an_unknown_parameter_names_the_nearest() -> None:
     with pytest.raises(QueryError) as caught:
         query.find("old-keys", {"dys": "3"})
     assert caught.value.hint == "did you mean 'days'?"
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("select 'nan'::double", "nan"),
+        ("select ['-inf'::double, 1]", ["-inf", 1]),
+        ("select map {date '2026-01-31': 1}", {"2026-01-31": 1}),
+    ],
+)
+def test_a_value_that_json_has_no_word_for_becomes_text(database: Path, sql: str, value: object) -> None:
+    assert query.run(database, sql, {}, max_rows=10).rows == ((value,),)
+
+
+def test_a_time_with_a_zone_says_how_to_write_it(database: Path) -> None:
+    with pytest.raises(QueryError, match="has a time zone"):
+        query.run(database, "select now() as moment", {}, max_rows=10)
+    assert query.run(database, "select (now())::timestamp as moment", {}, max_rows=10).columns == ("moment",)
