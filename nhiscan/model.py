@@ -162,6 +162,7 @@ class Credential(Record):
     native_id: str = field(kw_only=True)
     status: str = field(kw_only=True)
     is_replaceable: bool = field(kw_only=True)
+    service: str | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None
     expiry_known: bool = False

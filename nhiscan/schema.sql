@@ -57,6 +57,7 @@ create table credentials ( -- metadata of credentials, never a value
     native_id varchar, -- the provider's own id
     status varchar, -- state, from a closed list
     is_replaceable boolean, -- can be rotated by whoever holds it
+    service varchar, -- the only service that it opens; null: not limited to one
     created_at timestamp, -- creation
     expires_at timestamp, -- expiry
     expiry_known boolean, -- false: the source cannot say
@@ -564,8 +565,8 @@ create table credential_facts ( -- one row a credential: what rules and reports 
     idle_since timestamp, -- last use, else creation; null when use cannot be known
     expires_at timestamp, -- expiry
     expiry_known boolean, -- false: the source cannot say
-    live_of_kind bigint, -- live credentials of this kind on the identity
-    newer_live_at timestamp, -- creation of the newest other live credential of this kind, when newer than this one
+    live_of_kind bigint, -- live credentials of this kind, and for this service, on the identity
+    newer_live_at timestamp, -- creation of the newest other of these, when newer than this one
     is_nhi boolean, -- of the identity
     is_provider_owned boolean, -- of the identity
     is_partner_related boolean, -- of the identity

@@ -151,6 +151,7 @@ def service_specific_records(
             native_id=item["ServiceSpecificCredentialId"],
             status=str(item["Status"]).lower(),
             is_replaceable=True,
+            service=item.get("ServiceName"),
             created_at=utc(item["CreateDate"]),
             expires_at=utc(item.get("ExpirationDate")),
             expiry_known=True,

@@ -36,8 +36,8 @@ from live c
 join identity_facts f using (identity_key)
 cross join scans s
 left join (
-    select identity_key, kind, count(*) as live_of_kind, max(created_at) as newest_at
+    select identity_key, kind, service, count(*) as live_of_kind, max(created_at) as newest_at
     from live
     where is_live
-    group by identity_key, kind
-) k on k.identity_key = c.identity_key and k.kind = c.kind
+    group by identity_key, kind, service
+) k on k.identity_key = c.identity_key and k.kind = c.kind and k.service is not distinct from c.service

@@ -299,6 +299,17 @@ def test_a_password_is_not_a_newer_key() -> None:
     assert _credential(con, "newer_live_at, live_of_kind") == (None, 1)
 
 
+def test_a_password_for_another_service_is_no_successor() -> None:
+    old, new = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 6, 1, tzinfo=UTC)
+    made = [
+        key("k1", kind="app_password", service="codecommit.amazonaws.com", created_at=old),
+        key("k2", kind="app_password", service="cassandra.amazonaws.com", created_at=new),
+    ]
+    assert _credential(_resolved(role(), *made), "newer_live_at, live_of_kind") == (None, 1)
+    same = [*made, key("k3", kind="app_password", service="codecommit.amazonaws.com", created_at=new)]
+    assert _credential(_resolved(role(), *same), "newer_live_at, live_of_kind") == (datetime(2025, 6, 1), 2)
+
+
 # environment and purpose
 
 
