@@ -14,6 +14,7 @@ import duckdb
 from nhiscan import __version__, check, collect, config, store
 from nhiscan.errors import ConfigError, NhiscanError, StoreError
 from nhiscan.load import Stage
+from nhiscan.model import Tenant
 from nhiscan.resolve import contracts, facts, owners, partners, paths, privileges
 from nhiscan.rule import Rule
 
@@ -75,9 +76,15 @@ def run(
         con = build.con
         previous = build.attach_previous()
         stage = Stage(con)
+        readers: dict[str, collect.Collector] = {}
         for collector in found:
             on_stage(f"collect {collector.name}")
             for record in collect.run(collector, ctx):
+                if isinstance(record, Tenant) and readers.setdefault(record.tenant_id, collector) is not collector:
+                    raise ConfigError(
+                        f"{settings.file}: two collectors read {record.tenant_id}",
+                        hint=f"name it under one [[collectors.{collector.name}]] only",
+                    )
                 stage.add(record)
         on_stage("load")
         stage.finish()

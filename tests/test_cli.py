@@ -122,6 +122,12 @@ def test_a_moment_beyond_what_rules_can_count_from_is_refused(company: Path, mom
         (CONFIG + "[rules.life-key-age-exceded]\nmax_age_days = 3\n", "life-key-age-exceded", "life-key-age-exceeded"),
         (CONFIG + "[rules.life-key-age-exceeded]\nmax_days = 3\n", "max_days", "max_age_days"),
         (CONFIG.replace("register]", "registr]"), "registr", "did you mean 'register'?"),
+        (
+            CONFIG.replace("[collectors.register]", "[[collectors.register]]")
+            + "[[collectors.register]]\npath='register'",
+            "two collectors read register:main",
+            "name it under one [[collectors.register]] only",
+        ),
         ("[company]\nname = 'Acme'\n", "configures no collector", "add [collectors.register]"),
         ("not toml", "nhiscan.toml", "mend the file"),
     ],
