@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from nhiscan.config import nearest
 from nhiscan.errors import CollectError, ConfigError, NhiscanError
 from nhiscan.model import Coverage, Record, Tenant
+from nhiscan.secret import RedactingFilter
 
 GROUP: Final = "nhiscan.collectors"
 _MOST_CLOCK_SKEW_S: Final = 300  # AWS refuses signatures older than this: docs, "Signature Version 4"
@@ -162,6 +163,8 @@ def run(collector: Collector, ctx: Context) -> Iterator[Record]:
     Never raises for what happens at the provider: a failure is coverage `failed`, so that the
     other collectors go on and nothing reads as clean. Configuration and register errors pass through.
     """
+    redacting = RedactingFilter()
+    redacting.add_settings(collector)
     tenants: list[str] = []
     said: set[tuple[str, str]] = set()
     failure: str | None = None
@@ -190,5 +193,5 @@ def run(collector: Collector, ctx: Context) -> Iterator[Record]:
                     tenant_id=tenant_id,
                     dataset=dataset,
                     status="failed",
-                    reason=failure or "the collector ended without a word about this dataset",
+                    reason=redacting.redact(failure or "the collector ended without a word about this dataset"),
                 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from nhiscan.errors import ConfigError
 
@@ -82,6 +84,13 @@ class RedactingFilter(logging.Filter):
         for value in sorted(self._values, key=len, reverse=True):
             text = text.replace(value, "***")
         return text
+
+    def add_settings(self, settings: Any) -> None:
+        """Remembers every secret among the fields of a dataclass."""
+        for field in dataclasses.fields(settings):
+            value = getattr(settings, field.name)
+            if isinstance(value, Secret):
+                self.add(value)
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = self.redact(record.getMessage())

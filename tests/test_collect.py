@@ -15,6 +15,7 @@ from nhiscan import collect
 from nhiscan.collect import ClockError, Context
 from nhiscan.errors import CollectError, ConfigError, RegisterError
 from nhiscan.model import Coverage, Record, Tenant
+from nhiscan.secret import Secret
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TENANT = "portal:main"
@@ -26,6 +27,7 @@ class Portal:
 
     says: tuple[Record, ...] = ()
     then: Exception | None = None
+    token: Secret | None = None
 
     name: ClassVar[str] = "portal"
     datasets: ClassVar[frozenset[str]] = frozenset({"identities", "credentials"})
@@ -69,6 +71,12 @@ def test_a_collector_that_stumbles_over_an_answer_does_not_end_the_scan() -> Non
         (TENANT, "identities"): ("complete", None),
         (TENANT, "credentials"): ("failed", "KeyError: 'UserName'"),
     }
+
+
+def test_a_secret_in_the_words_of_a_failure_is_not_kept() -> None:
+    portal = Portal((tenant(),), ValueError("401 for token=open-sesame"), Secret("open-sesame"))
+    reasons = {r.reason for r in collect.run(portal, Context(as_of=NOW)) if isinstance(r, Coverage)}
+    assert reasons == {"ValueError: 401 for token=***"}
 
 
 def test_silence_about_a_dataset_is_a_failure() -> None:
