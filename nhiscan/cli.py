@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import inspect
 import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -160,10 +162,11 @@ def scan(
     from nhiscan import scan as line
 
     settings = config.read(config_file)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a runner's stop ends as ^C does, with nothing left over
     os.umask(0o077)  # whatever is written, spilled or logged from here on is for the owner only
     collectors = line.collectors(settings, environ=os.environ, strict=strict)
     for collector in collectors:
-        _remember_secrets(collector)
+        _redacting.add_settings(collector)
     loaded = rule_folders.load()
     rule_folders.check_overrides(loaded, settings.rules)
     with _progress() as (on_stage, on_progress):
@@ -204,13 +207,6 @@ def _gate(con: duckdb.DuckDBPyConnection, fail_on: str | None, *, only_new: bool
         list(severe),
     ).fetchall()
     return int(rows[0][0])
-
-
-def _remember_secrets(collector: Any) -> None:
-    for field in dataclasses.fields(collector):
-        value = getattr(collector, field.name)
-        if isinstance(value, Secret):
-            _redacting.add(value)
 
 
 @contextmanager
@@ -641,17 +637,25 @@ def collectors_show(name: str) -> None:
     from nhiscan import collect
 
     found = collect.load(name)
-    click.echo((found.__doc__ or name).strip())
-    click.echo("\nsettings:")
+    for text in (sys.modules[found.__module__].__doc__, found.__doc__):
+        if text:
+            click.echo(f"{inspect.cleandoc(text)}\n")
+    click.echo("settings:")
     for field in dataclasses.fields(found):
         if field.init:
             default = "required" if field.default is dataclasses.MISSING else f"default {field.default!r}"
-            if field.default_factory is not dataclasses.MISSING:
+            if field.default_factory is not dataclasses.MISSING or field.default in (None, ()):
                 default = "optional"
-            click.echo(f"  {field.name}: {field.type} ({default})")
-    click.echo("\npermissions:")
+            kind = str(field.type).removesuffix(" | None").replace("tuple[", "list[").replace(", ...]", "]")
+            kind = kind.replace(Secret.__name__, "reference to a secret")
+            click.echo(f"  {field.name}: {kind} ({default})")
+    datasets: dict[str, list[str]] = {}
     for dataset in sorted(found.datasets):
-        click.echo(f"  {dataset}: {', '.join(found.permissions.get(dataset, ())) or 'none'}")
+        datasets.setdefault(", ".join(found.permissions.get(dataset, ())) or "nothing", []).append(dataset)
+    click.echo("\npermissions, and the datasets that need them:")
+    for permissions, named in datasets.items():
+        click.echo(click.wrap_text(permissions, 100, "  ", "  "))
+        click.echo(click.wrap_text(", ".join(named), 100, "    ", "    "))
 
 
 @cli.command()

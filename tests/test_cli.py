@@ -222,6 +222,13 @@ def test_a_name_that_became_a_column_is_guarded_like_a_cell(company: Path) -> No
     assert "\x1b" not in nhiscan(company, "query", 'select 1 as "\x1b[31m"').stdout
 
 
+def test_a_collector_is_shown_with_each_permission_once_and_no_line_too_long(tmp_path: Path) -> None:
+    done = nhiscan(tmp_path, "collectors", "show", "register")
+    assert "\n  strict: bool (default False)\n" in done.stdout
+    assert done.stdout.count("\n  nothing\n    register.acceptances, ") == 1
+    assert max(map(len, done.stdout.splitlines())) <= 120
+
+
 def test_a_query_can_come_from_stdin(company: Path) -> None:
     scanned(company)
     done = nhiscan(company, "query", "-", "-f", "json", text="select count(*) as n from partners")
@@ -296,9 +303,10 @@ def test_kill_9_in_the_middle_of_a_scan_leaves_the_last_one_and_the_next_one_wor
     assert events == ["started", "published", "started", "crashed", "started", "published"]
 
 
-def test_an_interrupted_scan_exits_with_130_and_cleans_up(company: Path) -> None:
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_scan_exits_with_130_and_cleans_up(company: Path, sign: signal.Signals) -> None:
     process = held_up(company)
-    said = ended(process, signal.SIGINT)
+    said = ended(process, sign)
     assert process.returncode == 130
     assert "interrupted" in said
     assert list((company / ".nhiscan" / "scans").iterdir()) == []
