@@ -303,7 +303,7 @@ def cases(
     owner: str | None,
     only_new: bool,
 ) -> None:
-    """List cases, worst first: all findings on one identity, partner or tenant.
+    """List cases, worst first. A case is all findings on one identity, partner or tenant.
 
     Example: nhiscan cases --severity high
     """
@@ -338,7 +338,7 @@ def findings(
     severity: str | None,
     partner: str | None,
 ) -> None:
-    """List findings: what a rule says of one subject, unknowns included.
+    """List findings, unknowns included. A finding is what a rule says of one subject.
 
     Example: nhiscan findings --outcome unknown
     """
@@ -397,7 +397,7 @@ def identities(
 @cli.command()
 @_reading
 def partners(config_file: Path, scan_id: str | None, as_json: bool) -> None:
-    """List partners with what they hold and the state of their contracts.
+    """List partners, what they hold and how their contracts stand.
 
     Example: nhiscan partners
     """
@@ -427,9 +427,11 @@ def partner_show(config_file: Path, scan_id: str | None, as_json: bool, name: st
 
 @cli.command()
 @_reading
-@click.argument("id_")
+@click.argument("id_", metavar="ID")
 def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> None:
-    """Show one identity, credential, finding or case with its evidence; ID_ is its id, or the provider's own.
+    """Show an identity, credential, finding or case with its evidence.
+
+    ID is its id or the provider's own; of a finding or case the beginning is enough.
 
     Example: nhiscan show aws:111111111111:role/montblanc-ci
     """
@@ -562,7 +564,7 @@ def rules_list(as_json: bool) -> None:
 @rules.command("show")
 @click.argument("rule_id")
 def rules_show(rule_id: str) -> None:
-    """Show one rule: what it finds, why it matters, its parameters and its query.
+    """Show what a rule finds and why, its parameters and its query.
 
     Example: nhiscan rules show life-key-age-exceeded
     """
@@ -630,7 +632,7 @@ def collectors_list() -> None:
 @collectors_group.command("show")
 @click.argument("name")
 def collectors_show(name: str) -> None:
-    """Show the settings of a collector and the permissions it needs for each dataset.
+    """Show a collector's settings and the permissions it needs.
 
     Example: nhiscan collectors show aws
     """
@@ -683,7 +685,7 @@ def attribute(
     until: datetime | None,
     replace: bool,
 ) -> None:
-    """List the weakest attributions, or write down a decision with --pattern.
+    """List weak attributions, or write down a decision (--pattern).
 
     Decisions go to identity_map.toml in the register's folder and hold from the next scan on.
 

@@ -12,6 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from nhiscan.cli import cli
 
 CONFIG = """
 [company]
@@ -59,6 +62,12 @@ def test_help_imports_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize("words", [[], ["rules"], ["collectors"], ["partner"]])
+def test_what_a_command_does_fits_a_line_of_help(words: list[str]) -> None:
+    shown = CliRunner().invoke(cli, [*words, "--help"], terminal_width=80).stdout
+    assert "..." not in shown.partition("Commands:")[2]
 
 
 def test_init_writes_a_config_that_scans(tmp_path: Path) -> None:
