@@ -29,6 +29,7 @@ from nhiscan.model import Quarantined
 from .cells import clean, fold
 from .tables import TABLES
 
+_MOST_BYTES: Final = 256 * 1024**2  # of a file, unpacked; a million partners take a fifth of it
 _DELIMITERS: Final = (",", ";", "\t")
 _TEXT: Final = frozenset({".csv", ".tsv"})
 _WORKBOOKS: Final = frozenset({".xlsx", ".xlsm"})
@@ -288,6 +289,10 @@ def _decode(spec: FileSpec) -> str:
 def _workbook_lines(spec: FileSpec) -> list[tuple[int, Sequence[Any]]]:
     data = io.BytesIO(_bytes(spec.path))
     try:
+        with zipfile.ZipFile(data) as package:
+            # A few kilobytes can unpack to more than the machine has; zipfile reads no more than is declared here.
+            if sum(part.file_size for part in package.infolist()) > _MOST_BYTES:
+                raise _too_large(spec.path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl tells of styling and validation that it drops: no data
             book = load_workbook(data, read_only=True, data_only=True)
@@ -347,9 +352,17 @@ def _tree(path: Path, encoding: str | None) -> Any:
 
 def _bytes(path: Path) -> bytes:
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise _too_large(path)
         return path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error, "check the path and its permissions in nhiscan.toml") from error
+
+
+def _too_large(path: Path) -> RegisterError:
+    return RegisterError(
+        f"{path} holds more than {_MOST_BYTES // 1024**2} MiB", hint="split it into files of one table each, or cut it"
+    )
 
 
 def _unreadable(path: Path, error: Exception, hint: str) -> RegisterError:

@@ -92,6 +92,23 @@ def test_a_workbook_cut_off_in_the_middle_is_an_error(read: Read, tmp_path: Path
         read({"partners.xlsx": whole[: len(whole) // 2]})
 
 
+def test_a_workbook_that_unpacks_to_more_than_a_register_holds_is_refused(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "register").mkdir()
+    with zipfile.ZipFile(tmp_path / "register" / "partners.xlsx", "w", zipfile.ZIP_DEFLATED) as package:
+        for number in range(5):
+            package.writestr(f"xl/worksheets/sheet{number}.xml", bytes(64 * 1024**2))
+    with pytest.raises(RegisterError, match=r"partners\.xlsx holds more than 256 MiB"):
+        read({})
+
+
+def test_a_file_larger_than_a_register_is_refused_unread(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "register").mkdir()
+    with (tmp_path / "register" / "partners.csv").open("wb") as file:
+        file.truncate(256 * 1024**2 + 1)
+    with pytest.raises(RegisterError, match=r"partners\.csv holds more than 256 MiB"):
+        read({})
+
+
 def test_a_missing_file_is_an_error(read: Read) -> None:
     with pytest.raises(RegisterError, match=r"gone\.csv"):
         read({}, files=[{"path": "gone.csv", "table": "partners"}])
