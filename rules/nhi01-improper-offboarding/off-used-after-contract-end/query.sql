@@ -10,6 +10,19 @@ with claimants as (
     where c.verdict = 'conflict'
         and p.is_ended
     group by c.identity_key
+),
+-- a role that partners share does not say which of them used it
+sharing as (
+    select
+        a.identity_key,
+        min(a.partner_id) as first_partner,
+        max(a.partner_id) as last_partner
+    from identity_partners a
+    join partner_facts p on p.partner_id = a.partner_id
+    where a.verdict = 'asserted'
+        and a.role = 'operator'
+        and not coalesce(p.is_ended, false)
+    group by a.identity_key
 )
 select
     f.identity_id as subject_id,
@@ -17,6 +30,9 @@ select
     case
         when f.partner_id is null and c.has_undated_end = 1 and f.last_used_at is not null then 'unknown'
         when f.partner_id is null and f.last_used_at > c.first_ended_at then 'unknown'
+        when f.use_after_end_at is not null
+            and f.contract_is_ended
+            and (s.first_partner <> f.partner_id or s.last_partner <> f.partner_id) then 'unknown'
         when f.use_after_end_at is not null and f.contract_is_ended then 'fail'
         when coalesce(f.last_used_known, false) = false then 'unknown'
         when f.last_used_at is null then 'pass'
@@ -30,10 +46,13 @@ select
     f.contract_last_day,
     case
         when f.partner_id is null then 'two partners claim it, and the contract of one has ended'
+        when s.first_partner <> f.partner_id or s.last_partner <> f.partner_id
+            then f.contract_reason || '; another partner, whose contract has not ended, holds it too'
         else f.contract_reason
     end as contract_state,
     f.has_access
 from identity_facts f
 left join claimants c on c.identity_key = f.identity_key
+left join sharing s on s.identity_key = f.identity_key
 where (f.partner_id is not null and coalesce(f.contract_is_ended, true))
     or (f.partner_id is null and f.is_partner_disputed and c.identity_key is not null)
