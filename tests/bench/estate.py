@@ -199,15 +199,16 @@ def _identities(con: duckdb.DuckDBPyConnection, rng: np.random.Generator, size: 
 
 
 def _credentials(con: duckdb.DuckDBPyConnection, rng: np.random.Generator, who: pd.DataFrame, size: int) -> None:
-    """Two for each identity of the estate, on the users."""
+    """Two for each identity of the estate, on the users: one in use, the others retired but for a few."""
     users = who.key[who["sort"] == 1].to_numpy()
     count = size * 2
+    is_first = np.arange(count) < len(users)
     made = pd.DataFrame(
         {
             "n": np.arange(count),
             "who": users[np.arange(count) % len(users)],
-            "kind": rng.choice(["access_key", "access_key", "api_key", "app_password", "password"], count),
-            "live": rng.random(count) < 0.6,
+            "kind": rng.choice(["access_key", "api_key", "app_password", "password"], count, p=[0.8, 0.1, 0.08, 0.02]),
+            "live": rng.random(count) < np.where(is_first, 0.9, 0.02),
             "created": _days(rng, count, 60),
             "used": np.where(rng.random(count) < 0.85, _days(rng, count, 25), -1),
             "used_known": rng.random(count) < 0.95,
