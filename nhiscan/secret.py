@@ -80,17 +80,20 @@ class RedactingFilter(logging.Filter):
             self._values.add(secret.reveal())
 
     def redact(self, text: str) -> str:
-        # Longest first: one value may be part of another.
-        for value in sorted(self._values, key=len, reverse=True):
-            text = text.replace(value, "***")
-        return text
-
-    def add_settings(self, settings: Any) -> None:
-        """Remembers every secret among the fields of a dataclass."""
-        for field in dataclasses.fields(settings):
-            value = getattr(settings, field.name)
-            if isinstance(value, Secret):
-                self.add(value)
+        """`text` with every value, and every run of overlapping values, as `***`."""
+        hidden = bytearray(len(text))
+        for value in self._values:
+            at = text.find(value)
+            while at >= 0:
+                hidden[at : at + len(value)] = b"\1" * len(value)
+                at = text.find(value, at + 1)
+        kept: list[str] = []
+        for i, char in enumerate(text):
+            if not hidden[i]:
+                kept.append(char)
+            elif i == 0 or not hidden[i - 1]:
+                kept.append("***")
+        return "".join(kept)
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = self.redact(record.getMessage())

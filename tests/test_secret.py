@@ -145,6 +145,12 @@ def test_the_longer_of_two_overlapping_secrets_is_redacted_whole(filtered: Redac
     assert filtered.redact("abcdefgh abcd") == "*** ***"
 
 
+def test_two_secrets_that_overlap_leave_nothing_between_them(filtered: RedactingFilter) -> None:
+    filtered.add(Secret("abcdef"))
+    filtered.add(Secret("defghi"))
+    assert filtered.redact("x abcdefghi y") == "x *** y"
+
+
 def test_a_very_short_value_does_not_blank_out_ordinary_words(filtered: RedactingFilter) -> None:
     filtered.add(Secret("at"))
     assert filtered.redact("what a state") == "what a state"
