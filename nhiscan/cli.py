@@ -887,7 +887,7 @@ def main() -> None:
         code = error.exit_code
     except SystemExit as ended:
         # click turns a pipe whose reader left into exit code 1, which here means that a gate was hit.
-        code = 0 if type(sys.stdout).__name__ == "PacifyFlushWrapper" else ended.code
+        code = 0 if type(sys.stdout).__name__.endswith("PacifyFlushWrapper") else ended.code
     except Exception as error:  # noqa: BLE001 - the outermost edge: a defect of ours must end as exit code 5
         if log.isEnabledFor(logging.DEBUG):
             click.echo(_redacting.redact(traceback.format_exc()), err=True)
