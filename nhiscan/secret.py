@@ -79,6 +79,17 @@ class RedactingFilter(logging.Filter):
         if len(secret.reveal()) >= _SHORTEST_REDACTED:
             self._values.add(secret.reveal())
 
+    def add_settings(self, settings: Any) -> None:
+        """Remembers every secret among the fields of a dataclass, nested ones included."""
+        if isinstance(settings, Secret):
+            self.add(settings)
+        elif dataclasses.is_dataclass(settings):
+            for field in dataclasses.fields(settings):
+                self.add_settings(getattr(settings, field.name))
+        elif isinstance(settings, tuple):
+            for item in settings:
+                self.add_settings(item)
+
     def redact(self, text: str) -> str:
         """`text` with every value, and every run of overlapping values, as `***`."""
         hidden = bytearray(len(text))

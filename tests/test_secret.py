@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import logging
 from collections.abc import Iterator
@@ -149,6 +150,20 @@ def test_two_secrets_that_overlap_leave_nothing_between_them(filtered: Redacting
     filtered.add(Secret("abcdef"))
     filtered.add(Secret("defghi"))
     assert filtered.redact("x abcdefghi y") == "x *** y"
+
+
+def test_secrets_in_nested_settings_are_known_too(filtered: RedactingFilter) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Tenant:
+        token: Secret
+
+    @dataclasses.dataclass(frozen=True)
+    class Settings:
+        name: str
+        tenants: tuple[Tenant, ...]
+
+    filtered.add_settings(Settings("portal", (Tenant(Secret("abcdef")), Tenant(Secret("uvwxyz")))))
+    assert filtered.redact("portal abcdef uvwxyz") == "portal *** ***"
 
 
 def test_a_very_short_value_does_not_blank_out_ordinary_words(filtered: RedactingFilter) -> None:
