@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from nhiscan.model import COVERED, KEYED, RECORD_TYPES, Record
+from nhiscan.model import COVERED, KEYED, RECORD_TYPES, Coverage, Record
 
 _BATCH: Final = 50_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,10 +58,7 @@ class Stage:
         self._con = con
         self._columns = {kind: _columns(kind) for kind in RECORD_TYPES}
         self._rows: dict[type[Record], list[Record]] = {kind: [] for kind in RECORD_TYPES}
-        for kind, columns in self._columns.items():
-            con.execute(
-                f"create temp table stage_{kind.table} ({', '.join(f'{c.name} {c.sql_type}' for c in columns)})"
-            )
+        self._staged: set[type[Record]] = set()
 
     def add(self, record: Record) -> None:
         rows = self._rows[type(record)]
@@ -73,7 +70,8 @@ class Stage:
         """Moves everything into the tables: keyed ones first, and coverage last because the others may spoil it."""
         for kind in RECORD_TYPES:
             self._flush(kind)
-        for kind in sorted(RECORD_TYPES, key=lambda kind: (kind.table == "coverage", kind.table not in KEYED)):
+        staged = [kind for kind in RECORD_TYPES if kind in self._staged]
+        for kind in sorted(staged, key=lambda kind: (kind is Coverage, kind.table not in KEYED)):
             self._move(kind)
             self._con.execute(f"drop table stage_{kind.table}")
 
@@ -82,6 +80,10 @@ class Stage:
         if not rows:
             return
         columns = self._columns[kind]
+        if kind not in self._staged:
+            typed = ", ".join(f"{c.name} {c.sql_type}" for c in columns)
+            self._con.execute(f"create temp table stage_{kind.table} ({typed})")
+            self._staged.add(kind)
         values = zip(*map(attrgetter(*(c.name for c in columns)), rows), strict=True)
         frame = pd.DataFrame({c.name: c.to_series(v) for c, v in zip(columns, values, strict=True)})
         self._con.register("batch", frame)
@@ -112,10 +114,11 @@ class Stage:
             missing.append(f"s.{column.name} is not null and r{i}.{stem}_key is null")
         from_ = f"{source} s {' '.join(joins)}"
         dangling = f"({' or '.join(missing)})" if missing else "false"
-        self._con.execute(
+        ((moved,),) = self._con.execute(
             f"insert into {table} ({', '.join(targets)}) select {', '.join(selected)} from {from_} where not {dangling}"
-        )
-        if missing:
+        ).fetchall()
+        ((staged,),) = self._con.execute(f"select count(*) from {source}").fetchall()
+        if moved < staged:
             first = next(c.name for c in columns if c.ref is not None)
             lost = self._con.execute(
                 f"select split_part(s.{first}, ':', 1) || ':' || split_part(s.{first}, ':', 2) as tenant_id, "
@@ -146,6 +149,8 @@ class Stage:
             self._spoil(table, tenant_id, f"{count} ids of {table} came twice with different content, first {example}")
 
     def _spoil(self, table: str, tenant_id: str, reason: str) -> None:
+        if Coverage not in self._staged:
+            return
         covered = ", ".join(f"'{status}'" for status in sorted(COVERED))
         self._con.execute(
             "update stage_coverage set status = 'partial', reason = ? "
