@@ -60,6 +60,13 @@ where not coalesce(i.is_provider_owned, false)
             rtrim(regexp_replace(lower(t.issuer), '^https?://', ''), '/') not in (select issuer from our_issuers),
             true
         )
+        -- an issuer of ours may serve many: what is a partner's stays outside
+        or exists (
+            select 1
+            from identity_partners p
+            where p.identity_key = t.identity_key
+                and p.verdict in ('asserted', 'conflict')
+        )
         else false
     end;
 

@@ -132,6 +132,13 @@ def test_an_issuer_is_outside_unless_the_company_names_it() -> None:
     assert _identity(_resolved(role(), oidc_trust(), company=ours), "is_trusted_from_outside") == (False,)
 
 
+def test_a_partners_role_on_an_issuer_that_we_use_too_stays_outside() -> None:
+    ours = [("oidc_issuer", "https://token.actions.example/", None)]
+    theirs = IdentityMapping(role_id("sync"), partner_id="P-1", decided_by="dana@acme.example")
+    con = _resolved(role(), oidc_trust(), NORDWIND, theirs, company=ours)
+    assert _identity(con, "is_trusted_from_outside") == (True,)
+
+
 def _anybody(narrowed_by: str | None) -> Trust:
     return Trust(
         "t*",
