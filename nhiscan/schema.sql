@@ -485,6 +485,11 @@ create table admin_reach ( -- identities with a definite path to an administrato
     next_key bigint -- next identity on the shortest path; null for an administrator
 );
 
+create table outside_accounts ( -- accounts that may assume a role of ours and are neither ours nor scanned
+    account varchar, -- account number
+    partner_id varchar -- the one partner whose account it is today; null when nobody or more than one claims it
+);
+
 create table identity_facts ( -- one row an identity (groups left out): what rules and reports read
     identity_key bigint, -- dense key inside this scan
     identity_id varchar, -- stable id

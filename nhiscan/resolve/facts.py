@@ -9,12 +9,12 @@ import duckdb
 
 from nhiscan.resolve import contracts, owners
 
-_STEPS: Final = ("fact_parts.sql", "identity_facts.sql", "credential_facts.sql", "partner_facts.sql")
+_STEPS: Final = ("outside_accounts", "fact_parts", "identity_facts", "credential_facts", "partner_facts")
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
-    """Fills identity_facts, credential_facts and partner_facts; reads every other derived table of resolve."""
+    """Fills outside_accounts and the three tables of facts; reads every other derived table of resolve."""
     owners.read_people(con)
     contracts.conclude(con)
     for name in _STEPS:
-        con.execute(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+        con.execute(resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))

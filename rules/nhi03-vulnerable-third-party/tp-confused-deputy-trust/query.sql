@@ -1,52 +1,24 @@
--- Roles that accounts outside the company may assume, known to the register or not; what was scanned is inside. Guessable, by
+-- Roles that accounts outside the company may assume, known to the register or not. Guessable, by
 -- rule of thumb: shorter than the least length; twelve signs or fewer without a letter (account numbers, dates); one sign
 -- repeated; a common word; or the name of the company, the partner or the role, or one of the account numbers, with fewer signs
 -- around it than the least length.
 -- A trust narrowed to one role of the vendor is as open as before: the vendor's own service uses that role for every customer.
-with outside as (
+with held as (
     select
         t.trust_key,
         t.identity_key,
         t.account,
         t.principal,
         t.external_id_check,
-        t.narrowed_by
-    from trusts t
-    where t.mechanism = 'assume_role'
-        and t.principal_kind in ('any', 'account', 'identity')
-        and t.account is not null
-        and not exists (
-            select 1
-            from company c
-            where c.kind = 'aws_account'
-                and c.value = t.account
-        )
-        and not exists (
-            select 1
-            from tenants r
-            where r.tenant_id = 'aws:' || t.account
-        )
-),
-holders as (
-    select
-        a.value as account,
-        min(a.partner_id) as partner_id
-    from aliases a
-    where a.kind = 'aws_account'
-        and coalesce(a.valid_from <= cast($as_of as date), true)
-        and coalesce(a.valid_to >= cast($as_of as date), true)
-    group by a.value
-    having count(distinct a.partner_id) = 1
-),
-held as (
-    select
-        o.*,
-        coalesce(h.partner_id, o.account) as holder,
+        t.narrowed_by,
+        coalesce(o.partner_id, o.account) as holder,
         p.name as partner_name,
         p.legal_name
-    from outside o
-    left join holders h on h.account = o.account
-    left join partners p on p.partner_id = h.partner_id
+    from trusts t
+    join outside_accounts o on o.account = t.account
+    left join partners p on p.partner_id = o.partner_id
+    where t.mechanism = 'assume_role'
+        and t.principal_kind in ('any', 'account', 'identity')
 ),
 asked as (
     select

@@ -1,46 +1,17 @@
--- Roles that accounts outside the company may assume; what was scanned is inside. An account that nobody or more than one partner claims is nobody's.
-with outside as (
-    select distinct
+-- Roles that accounts outside the company may assume. An account that nobody or more than one partner claims is nobody's.
+with counted as (
+    select
         t.identity_key,
-        t.account
-    from trusts t
-    where t.mechanism = 'assume_role'
-        and t.account is not null
-        and not exists (
-            select 1
-            from company c
-            where c.kind = 'aws_account'
-                and c.value = t.account
-        )
-        and not exists (
-            select 1
-            from tenants r
-            where r.tenant_id = 'aws:' || t.account
-        )
-),
-holders as (
-    select
-        a.value as account,
-        min(a.partner_id) as partner_id
-    from aliases a
-    where a.kind = 'aws_account'
-        and coalesce(a.valid_from <= cast($as_of as date), true)
-        and coalesce(a.valid_to >= cast($as_of as date), true)
-    group by a.value
-    having count(distinct a.partner_id) = 1
-),
-counted as (
-    select
-        o.identity_key,
-        count(distinct h.partner_id) as partners,
+        count(distinct o.partner_id) as partners,
         count(distinct o.account) as accounts,
-        sum(case when h.partner_id is null then 1 else 0 end) as unclaimed,
-        min(coalesce(p.name, h.partner_id)) as first_partner,
-        max(coalesce(p.name, h.partner_id)) as last_partner
-    from outside o
-    left join holders h on h.account = o.account
-    left join partners p on p.partner_id = h.partner_id
-    group by o.identity_key
+        count(distinct case when o.partner_id is null then o.account end) as unclaimed,
+        min(coalesce(p.name, o.partner_id)) as first_partner,
+        max(coalesce(p.name, o.partner_id)) as last_partner
+    from trusts t
+    join outside_accounts o on o.account = t.account
+    left join partners p on p.partner_id = o.partner_id
+    where t.mechanism = 'assume_role'
+    group by t.identity_key
 )
 select
     f.identity_id as subject_id,
