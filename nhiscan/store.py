@@ -86,6 +86,8 @@ def locked(state: Path) -> Iterator[None]:
     try:
         (state / "scans").mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        if not (state / ".gitignore").exists():
+            (state / ".gitignore").write_text("*\n", encoding="utf-8")  # nobody should commit an inventory by mistake
     except OSError as error:
         raise StoreError(
             f"cannot write the state directory {state}: {error.strerror}",

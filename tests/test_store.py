@@ -70,6 +70,15 @@ def test_files_are_for_the_owner_only(tmp_path: Path) -> None:
     assert (tmp_path / "state" / "scans" / scan_id).is_dir()
 
 
+def test_git_leaves_the_state_directory_alone(tmp_path: Path) -> None:
+    publish(tmp_path, "first")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    status = subprocess.run(
+        ["git", "-C", str(tmp_path), "status", "--porcelain"], capture_output=True, text=True, check=True
+    )
+    assert status.stdout == ""
+
+
 def test_a_second_scan_at_the_same_time_is_refused(tmp_path: Path) -> None:
     refused = pytest.raises(LockError, match=f"process {os.getpid()} is scanning")
     with store.locked(tmp_path), refused, store.locked(tmp_path):
