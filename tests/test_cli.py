@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -253,9 +255,11 @@ def test_a_decision_is_written_and_holds_from_the_next_scan_on(company: Path) ->
     assert json.loads(rows.stdout) == [{"pattern": "aws:*", "partner_id": "P-1", "decided_by": "dana@acme.example"}]
 
 
-def held_up(company: Path) -> subprocess.Popen[str]:
-    """A scan that waits in the middle of collecting, for a register file that nobody writes."""
-    os.mkfifo(company / "requests.csv")
+@contextmanager
+def held_up(company: Path) -> Iterator[subprocess.Popen[str]]:
+    """A scan that waits in the middle of collecting, for a register file whose rows do not come."""
+    pipe = company / "requests.csv"
+    os.mkfifo(pipe)
     (company / "held.toml").write_text(
         CONFIG + '[[collectors.register.files]]\npath = "requests.csv"\ntable = "requests"\n'
     )
@@ -265,37 +269,35 @@ def held_up(company: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while not list((company / ".nhiscan" / "scans").glob(".build-*/scan.duckdb")):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return process
-
-
-def ended(process: subprocess.Popen[str], sign: signal.Signals) -> str:
-    process.send_signal(sign)
-    return process.communicate(timeout=60)[1]
+    writer = None
+    try:
+        deadline = time.monotonic() + 60
+        while writer is None:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
+            with suppress(OSError):  # nobody reads yet
+                writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+        if writer is not None:
+            os.close(writer)
 
 
 def test_analysts_read_while_a_scan_runs(company: Path) -> None:
     scanned(company)
-    process = held_up(company)
-    try:
+    with held_up(company):
         done = nhiscan(company, "partners", "--json")
         queried = nhiscan(company, "query", "select count(*) as n from partners", "-f", "json")
-    finally:
-        ended(process, signal.SIGKILL)
     assert (done.returncode, len(json.loads(done.stdout))) == (0, 2)
     assert json.loads(queried.stdout) == [{"n": 2}]
 
 
 def test_a_second_scan_at_the_same_time_exits_with_4(company: Path) -> None:
-    process = held_up(company)
-    try:
+    with held_up(company) as process:
         done = nhiscan(company, "scan")
-    finally:
-        ended(process, signal.SIGKILL)
     assert done.returncode == 4
     assert f"process {process.pid} is scanning" in done.stderr
 
@@ -303,7 +305,8 @@ def test_a_second_scan_at_the_same_time_exits_with_4(company: Path) -> None:
 def test_kill_9_in_the_middle_of_a_scan_leaves_the_last_one_and_the_next_one_works(company: Path) -> None:
     scanned(company)
     before = (company / ".nhiscan" / "CURRENT").read_text()
-    ended(held_up(company), signal.SIGKILL)
+    with held_up(company) as process:
+        process.send_signal(signal.SIGKILL)
     assert (company / ".nhiscan" / "CURRENT").read_text() == before
     assert nhiscan(company, "partners").returncode == 0
     scanned(company)
@@ -314,8 +317,9 @@ def test_kill_9_in_the_middle_of_a_scan_leaves_the_last_one_and_the_next_one_wor
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_scan_exits_with_130_and_cleans_up(company: Path, sign: signal.Signals) -> None:
-    process = held_up(company)
-    said = ended(process, sign)
+    with held_up(company) as process:
+        process.send_signal(sign)
+        said = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert "interrupted" in said
     assert list((company / ".nhiscan" / "scans").iterdir()) == []
