@@ -255,6 +255,10 @@ def test_a_decision_is_written_and_holds_from_the_next_scan_on(company: Path) ->
     assert json.loads(rows.stdout) == [{"pattern": "aws:*", "partner_id": "P-1", "decided_by": "dana@acme.example"}]
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def held_up(company: Path) -> Iterator[subprocess.Popen[str]]:
     """A scan that waits in the middle of collecting, for a register file whose rows do not come."""
@@ -268,6 +272,8 @@ def held_up(company: Path) -> Iterator[subprocess.Popen[str]]:
         cwd=company,
         stderr=subprocess.PIPE,
         text=True,
+        # What a shell starts in the background ignores SIGINT, and so would everything that the tests start.
+        preexec_fn=_heed_interrupts,
     )
     writer = None
     try:
