@@ -36,10 +36,6 @@ class Secret:
         return hash((Secret, self._value))
 
 
-def is_reference(text: str) -> bool:
-    return text.startswith(("env:", "file:"))
-
-
 def resolve_reference(text: str, *, key: str, environ: Mapping[str, str], base: Path) -> Secret:
     """The value behind `env:NAME` or `file:PATH`; a relative path starts at `base`.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nhiscan.errors import ConfigError
-from nhiscan.secret import RedactingFilter, Secret, is_reference, resolve_reference
+from nhiscan.secret import RedactingFilter, Secret, resolve_reference
 
 VALUE = "correct-horse-battery"
 
@@ -102,11 +102,6 @@ def test_a_value_in_the_settings_is_refused_without_repeating_it(value: str) -> 
         resolve(value)
     assert "must be a reference" in caught.value.message
     assert not value or value not in caught.value.message + caught.value.hint
-
-
-@pytest.mark.parametrize(("text", "is_one"), [("env:A", True), ("file:a/b", True), ("environment", False), ("", False)])
-def test_a_reference_is_told_from_a_value(text: str, is_one: bool) -> None:
-    assert is_reference(text) is is_one
 
 
 def test_a_secret_in_a_message_is_redacted(
