@@ -47,6 +47,9 @@ _BASE: Final[Mapping[str, tuple[str, ...]]] = {
     "credential": ("identities", "credentials"),
     "partner": ("register.partners",),
     "tenant": (),
+    "resource": ("resources",),
+    "policy": ("policies",),
+    "integration": ("trusts",),
 }
 # Not every provider or register has these, so they count only where reading them went wrong.
 _SOFT_BASE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -54,6 +57,9 @@ _SOFT_BASE: Final[Mapping[str, tuple[str, ...]]] = {
     "credential": ("credentials.passwords", "credentials.service_specific"),
     "partner": ("identities", "identities.tags"),
     "tenant": (),
+    "resource": ("workloads", "stored_secrets"),
+    "policy": (),
+    "integration": ("grants",),
 }
 _ATTRIBUTION: Final = (
     "identities.tags",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,9 +13,10 @@ from importlib.metadata import entry_points
 from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import urlsplit
 
+from nhiscan import detect, secret
 from nhiscan.config import nearest
 from nhiscan.errors import CollectError, ConfigError, NhiscanError
-from nhiscan.model import Coverage, Record, Tenant
+from nhiscan.model import Coverage, Record, Sighting, Tenant, Where
 from nhiscan.secret import RedactingFilter
 
 GROUP: Final = "nhiscan.collectors"
@@ -50,11 +52,25 @@ class Context:
     as_of: datetime
     clock: Callable[[], datetime] | None = None  # None: as_of was given by a person, so the clock does not matter
     on_progress: Callable[[str, int], None] = _no_progress
+    fingerprint_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    watermarks: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     _sessions: dict[tuple[str | None, str | None], Any] = field(default_factory=dict, repr=False)
 
     def progress(self, label: str, n: int = 1) -> None:
         """Counts `n` more items of `label` on the progress bar."""
         self.on_progress(label, n)
+
+    def since(self, tenant_id: str, dataset: str) -> datetime | None:
+        """Up to when history of this dataset was completely read by earlier scans; None: never."""
+        return self.watermarks.get((tenant_id, dataset))
+
+    def fingerprint(self, value: str) -> str:
+        """The keyed hash of a secret value: equal values, equal fingerprints, inside one state directory."""
+        return secret.fingerprint(value, key=self.fingerprint_key)
+
+    def detect(self, value: str, where: Where) -> Iterator[Sighting]:
+        """The secrets in one value from outside; the value itself goes no further."""
+        return detect.detect(value, where, key=self.fingerprint_key)
 
     def boto3_client(
         self,

@@ -36,6 +36,14 @@ _DATASETS: Final = {
     "policy_bindings": "policies",
     "trusts": "trusts",
     "trust_conditions": "trusts",
+    "auth_roles": "auth_roles",
+    "resources": "resources",
+    "resource_tags": "resources",
+    "stored_secrets": "stored_secrets",
+    "grants": "grants",
+    "sightings": "sightings.environment",
+    "org_policies": "scps",
+    "service_uses": "usage.services",
 }
 
 

@@ -13,7 +13,13 @@ from datetime import date, datetime
 from typing import Any, ClassVar, Final
 
 # Tables whose text id gets a dense key at load: table -> stem of `<stem>_id` and `<stem>_key`.
-KEYED: Final = {"identities": "identity", "credentials": "credential", "policies": "policy", "trusts": "trust"}
+KEYED: Final = {
+    "identities": "identity",
+    "credentials": "credential",
+    "policies": "policy",
+    "trusts": "trust",
+    "resources": "resource",
+}
 
 COVERED: Final = frozenset({"complete", "not_applicable"})
 COVERAGE_STATUSES: Final = COVERED | {
@@ -67,6 +73,28 @@ DATASETS: Final = REGISTER_DATASETS | {
     "trusts",
     "issuers",
     "scps",
+    "rcps",
+    "organization",
+    "delegated_admins",
+    "auth_roles",
+    "resources",
+    "workloads",
+    "grants",
+    "external_access",
+    "stored_secrets",
+    "stored_secrets.last_used",
+    "stored_secrets.rotation",
+    "stored_secrets.fingerprints",
+    "sightings.environment",
+    "sightings.user_data",
+    "sightings.tags",
+    "sightings.parameters",
+    "settings",
+    "settings.logging",
+    "leases",
+    "namespaces",
+    "usage.calls",
+    "usage.services",
 }
 
 SEVERITIES: Final = ("critical", "high", "medium", "low", "info")
@@ -169,6 +197,33 @@ class Credential(Record):
     last_used_at: datetime | None = None
     last_used_known: bool = False
     last_used_source: str | None = None
+    max_ttl_s: int | None = None
+    period_s: int | None = None
+    is_network_bound: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthRole(Record):
+    """How a vault lets somebody log in as `identity_id`. Seconds: None: the method has no such limit, 0: none is set.
+
+    The `bound_` texts list what a caller has to match, separated by commas; empty: nothing is asked; None: the method
+    has no such bound.
+    """
+
+    table: ClassVar[str] = "auth_roles"
+    identity_id: str = ref("identities")
+    method: str = field(kw_only=True)
+    mount: str = field(kw_only=True)
+    token_ttl_s: int | None = None
+    token_max_ttl_s: int | None = None
+    token_period_s: int | None = None
+    secret_ttl_s: int | None = None
+    secret_uses: int | None = None
+    is_secret_required: bool | None = None
+    bound_networks: str | None = None
+    bound_audiences: str | None = None
+    bound_subjects: str | None = None
+    bound_claims: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +306,202 @@ class IssuerAudience(Record):
     table: ClassVar[str] = "issuer_audiences"
     issuer_id: str
     audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource(Record):
+    """A thing that is protected, or a workload; `runs_as_id` the identity that a workload acts as.
+
+    `encrypted_at_rest`: none, provider or customer_key; `encrypted_in_transit`: enforced, optional or none.
+    """
+
+    table: ClassVar[str] = "resources"
+    resource_id: str
+    provider: str
+    tenant_id: str
+    kind: str
+    name: str
+    native_id: str
+    region: str | None = None
+    environment: str | None = None
+    runs_as_id: str | None = ref("identities", default=None)
+    encrypted_at_rest: str | None = None
+    encrypted_in_transit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceTag(Record):
+    table: ClassVar[str] = "resource_tags"
+    resource_id: str = ref("resources")
+    name: str = field(kw_only=True)
+    value: str = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret(Record):
+    """Metadata of a secret in a store, never its value; the secret is a resource as well."""
+
+    table: ClassVar[str] = "stored_secrets"
+    resource_id: str = ref("resources")
+    kind: str = field(kw_only=True)
+    version: int | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None  # when the value changed
+    last_used_at: datetime | None = None
+    last_used_known: bool = False
+    expires_at: datetime | None = None
+    is_rotated: bool | None = None  # the store rotates it by itself
+    rotation_days: int | None = None
+    rotated_at: datetime | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant(Record):
+    """What somebody may do to one resource or tenant, as the resource's own policy or a delegation says it.
+
+    `principal_kind`: any, account, identity, organization, service or federated. `identity_id`: the principal, where it
+    is in the inventory. `narrowed_by`: condition keys that narrow who the principal can be.
+    """
+
+    table: ClassVar[str] = "grants"
+    grant_id: str
+    provider: str
+    tenant_id: str
+    principal_kind: str
+    principal: str
+    permission: str
+    resource_id: str | None = ref("resources", default=None)
+    identity_id: str | None = ref("identities", default=None)
+    account: str | None = None
+    narrowed_by: str | None = None
+    has_other_conditions: bool = False
+    granted_at: datetime | None = None
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    last_used_known: bool = False
+    source: str | None = None
+    statement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place whose text is searched for secrets; `location` in a person's words.
+
+    `kind`: environment, user_data, tag, parameter, ci_variable, file, repo or repo_history.
+    `name`: of the variable or tag.
+    """
+
+    provider: str
+    tenant_id: str
+    kind: str
+    location: str
+    name: str | None = None
+    resource_id: str | None = None
+    identity_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting(Record):
+    """A secret seen in text. `native_id`: an id inside the value, like an access key id; `preview`: ≤ 4 characters."""
+
+    table: ClassVar[str] = "sightings"
+    sighting_id: str
+    provider: str
+    tenant_id: str
+    where_kind: str
+    location: str
+    kind: str
+    fingerprint: str
+    name: str | None = None
+    resource_id: str | None = ref("resources", default=None)
+    identity_id: str | None = ref("identities", default=None)
+    native_id: str | None = None
+    preview: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Record):
+    """A policy value of a tenant; `applies_to` names the part of it (an auth mount, a trail) where it is not all."""
+
+    table: ClassVar[str] = "settings"
+    provider: str
+    tenant_id: str
+    name: str
+    value: str | None = None
+    number: int | None = None
+    applies_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrgNode(Record):
+    """A root, unit or account of an organisation; `tenant_id`: the account that it is, else the organisation's."""
+
+    table: ClassVar[str] = "org_nodes"
+    node_id: str
+    tenant_id: str
+    kind: str
+    name: str
+    parent_id: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrgPolicy(Record):
+    """An SCP or RCP that is attached to one node."""
+
+    table: ClassVar[str] = "org_policies"
+    policy_id: str = ref("policies")
+    node_id: str = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUse(Record):
+    """When an identity last used one service of its provider; None: not within the tracking period."""
+
+    table: ClassVar[str] = "service_uses"
+    identity_id: str = ref("identities")
+    service: str = field(kw_only=True)
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Use(Record):
+    """One security-relevant event. Ids are plain text: what was used may be gone from the inventory by now."""
+
+    table: ClassVar[str] = "usage"
+    event_id: str
+    provider: str
+    tenant_id: str
+    occurred_at: datetime
+    kind: str  # login, call, export, role_change, credential_change, consent, grant_change or revocation
+    action: str
+    outcome: str  # success or failure
+    identity_id: str | None = None
+    credential_id: str | None = None
+    is_interactive: bool | None = None
+    source_ip: str | None = None
+    user_agent: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease(Record):
+    """How many leases stand under one path of a vault."""
+
+    table: ClassVar[str] = "leases"
+    tenant_id: str
+    path: str
+    live: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scanner(Record):
+    """Who this scan was in a tenant: the identity that made the calls."""
+
+    table: ClassVar[str] = "scanners"
+    tenant_id: str
+    identity_id: str
 
 
 # The register: what people wrote down. `register_row` is "file:line".
@@ -621,6 +872,19 @@ RECORD_TYPES: Final[tuple[type[Record], ...]] = (
     TrustCondition,
     Issuer,
     IssuerAudience,
+    AuthRole,
+    Resource,
+    ResourceTag,
+    StoredSecret,
+    Grant,
+    Sighting,
+    Setting,
+    OrgNode,
+    OrgPolicy,
+    ServiceUse,
+    Use,
+    Lease,
+    Scanner,
     Partner,
     Alias,
     Contract,

@@ -24,7 +24,7 @@ from nhiscan.config import nearest
 from nhiscan.errors import ConfigError, RuleError
 from nhiscan.model import DATASETS, RECORD_TYPES, SEVERITIES
 
-SUBJECTS: Final = ("identity", "credential", "partner", "tenant")
+SUBJECTS: Final = ("identity", "credential", "partner", "tenant", "resource", "policy", "integration")
 PARAM_TYPES: Final = ("days", "hours", "int", "float", "text", "texts")
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -63,7 +63,26 @@ create table credentials ( -- metadata of credentials, never a value
     expiry_known boolean, -- false: the source cannot say
     last_used_at timestamp, -- last use; null and last_used_known: never used
     last_used_known boolean, -- the source can say
-    last_used_source varchar -- where the date is from, and how fine it is
+    last_used_source varchar, -- where the date is from, and how fine it is
+    max_ttl_s bigint, -- longest life that renewals can give it, in seconds; 0: no limit set
+    period_s bigint, -- life that each renewal gives again without end, in seconds
+    is_network_bound boolean -- works only from named networks; null: cannot be said
+);
+
+create table auth_roles ( -- how a vault lets somebody log in as an identity
+    identity_key bigint, -- the identity
+    method varchar, -- approle, jwt, oidc, kubernetes, cert, userpass, token, ...
+    mount varchar, -- path of the auth method
+    token_ttl_s bigint, -- first life of its tokens in seconds; 0: the mount's default
+    token_max_ttl_s bigint, -- longest life of its tokens in seconds; 0: the mount's maximum
+    token_period_s bigint, -- period of its tokens in seconds; 0: not periodic
+    secret_ttl_s bigint, -- life of its secret ids in seconds; 0: they never expire
+    secret_uses bigint, -- uses of its secret ids; 0: without limit
+    is_secret_required boolean, -- false: the role id alone logs in
+    bound_networks varchar, -- networks it can log in from, separated by commas; empty: any
+    bound_audiences varchar, -- audiences asked for; empty: none
+    bound_subjects varchar, -- subjects, service accounts or names asked for; empty: none
+    bound_claims varchar -- further claims asked for; empty: none
 );
 
 create table memberships ( -- who is in which group
@@ -125,6 +144,133 @@ create table issuers ( -- OIDC and SAML providers whose tokens a tenant accepts
 create table issuer_audiences ( -- client ids that an issuer is registered with
     issuer_id varchar, -- stable id
     audience varchar -- client id
+);
+
+create table resources ( -- what is protected, and the workloads that act as an identity
+    resource_key bigint, -- dense key inside this scan
+    resource_id varchar, -- stable id
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    kind varchar, -- bucket, key, queue, topic, function, task, instance, project, secret, parameter, mount, ...
+    name varchar, -- name
+    native_id varchar, -- the provider's own id
+    region varchar, -- region
+    environment varchar, -- prod, staging, test, dev or sandbox
+    runs_as_key bigint, -- identity that a workload acts as
+    encrypted_at_rest varchar, -- none, provider or customer_key; null: cannot be said
+    encrypted_in_transit varchar -- enforced, optional or none; null: cannot be said
+);
+
+create table resource_tags ( -- labels that the provider keeps on a resource
+    resource_key bigint, -- the resource
+    name varchar, -- name
+    value varchar -- value
+);
+
+create table stored_secrets ( -- metadata of secrets in stores, never a value
+    resource_key bigint, -- the secret as a resource
+    kind varchar, -- secret, parameter, kv1, kv2, database_role, ...
+    version bigint, -- newest version
+    created_at timestamp, -- creation
+    updated_at timestamp, -- when the value changed
+    last_used_at timestamp, -- last read of the value; null and last_used_known: never
+    last_used_known boolean, -- the source can say
+    expires_at timestamp, -- expiry
+    is_rotated boolean, -- the store rotates it by itself
+    rotation_days bigint, -- days between rotations
+    rotated_at timestamp, -- last rotation by the store
+    fingerprint varchar -- keyed hash of the value, only where that was asked for
+);
+
+create table grants ( -- what somebody may do to a resource or tenant, as the resource's own policy or a delegation says it
+    grant_id varchar, -- stable id
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    principal_kind varchar, -- any, account, identity, organization, service or federated
+    principal varchar, -- as written
+    permission varchar, -- native permissions, separated by commas
+    resource_key bigint, -- the resource; null: the tenant
+    identity_key bigint, -- the principal, where it is in the inventory
+    account varchar, -- account number of the principal, or the only one to which conditions narrow anybody
+    narrowed_by varchar, -- condition keys that narrow who the principal can be
+    has_other_conditions boolean, -- conditions that this tool does not weigh
+    granted_at timestamp, -- when
+    expires_at timestamp, -- expiry
+    last_used_at timestamp, -- last use; null and last_used_known: never used
+    last_used_known boolean, -- the source can say
+    source varchar, -- what says so: policy, delegation, analyzer, ...
+    statement varchar -- the statement, as written
+);
+
+create table sightings ( -- secrets seen in text, never a value
+    sighting_id varchar, -- stable id
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    where_kind varchar, -- environment, user_data, tag, parameter, ci_variable, file, repo or repo_history
+    location varchar, -- where, in words
+    kind varchar, -- what kind of secret it looks like
+    fingerprint varchar, -- keyed hash of the value: equal values, equal fingerprints
+    name varchar, -- name of the variable or tag
+    resource_key bigint, -- the resource in whose text it stands
+    identity_key bigint, -- the identity in whose text it stands
+    native_id varchar, -- id inside the value, such as an access key id
+    preview varchar -- at most four characters
+);
+
+create table settings ( -- policy values of a tenant
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    name varchar, -- name
+    value varchar, -- value
+    number bigint, -- value as a number, where it is one
+    applies_to varchar -- part of the tenant; null: all of it
+);
+
+create table org_nodes ( -- the tree of an organisation
+    node_id varchar, -- stable id
+    tenant_id varchar, -- the account that the node is, else the organisation's own account
+    kind varchar, -- root, unit or account
+    name varchar, -- name
+    parent_id varchar, -- node above
+    status varchar -- state, from a closed list
+);
+
+create table org_policies ( -- which SCP or RCP is attached to which node
+    policy_key bigint, -- the policy
+    node_id varchar -- the node
+);
+
+create table service_uses ( -- when an identity last used one service of its provider
+    identity_key bigint, -- the identity
+    service varchar, -- namespace of the service
+    last_used_at timestamp -- last use; null: not within the tracking period
+);
+
+create table usage ( -- security-relevant events, kept across scans
+    event_id varchar, -- stable id
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    occurred_at timestamp, -- when
+    kind varchar, -- login, call, export, role_change, credential_change, consent, grant_change or revocation
+    action varchar, -- the provider's name of the event
+    outcome varchar, -- success or failure
+    identity_id varchar, -- who; may be gone from the inventory
+    credential_id varchar, -- with what; may be gone from the inventory
+    is_interactive boolean, -- a person at a console or browser
+    source_ip varchar, -- from where
+    user_agent varchar, -- with which program
+    target varchar -- on what
+);
+
+create table leases ( -- live leases of a vault
+    tenant_id varchar, -- <provider>:<tenant>
+    path varchar, -- path that issued them
+    live bigint -- how many
+);
+
+create table scanners ( -- who this scan was in each tenant
+    tenant_id varchar, -- <provider>:<tenant>
+    identity_id varchar -- the identity that made the calls
 );
 
 create table partners ( -- partner register
@@ -582,6 +728,55 @@ create table credential_facts ( -- one row a credential: what rules and reports 
     contract_is_ended boolean -- of the identity
 );
 
+create table resource_facts ( -- one row a resource: what rules and reports read
+    resource_key bigint, -- dense key inside this scan
+    resource_id varchar, -- stable id
+    provider varchar, -- provider
+    tenant_id varchar, -- our tenant
+    kind varchar, -- bucket, function, secret, ...
+    name varchar, -- name
+    native_id varchar, -- the provider's own id
+    environment varchar, -- by its own label, its tags or its tenant
+    partner_id varchar, -- partner named by its tags, or the one whose identity it runs as
+    partner_name varchar, -- its name
+    partner_evidence varchar, -- why
+    is_partner_related boolean, -- a partner holds, runs or may use it
+    runs_as_id varchar, -- identity that a workload acts as
+    owner_mail varchar, -- of its tags, or of the identity it runs as
+    level bigint, -- of the identity it runs as
+    encrypted_at_rest varchar, -- none, provider or customer_key; null: cannot be said
+    encrypted_in_transit varchar, -- enforced, optional or none; null: cannot be said
+    is_open_to_outside boolean -- its own policy lets somebody outside the company in
+);
+
+create table policy_facts ( -- one row a policy of a secret store: what rules and reports read
+    policy_key bigint, -- dense key inside this scan
+    policy_id varchar, -- stable id
+    provider varchar, -- provider
+    tenant_id varchar, -- our tenant
+    name varchar, -- name
+    holders bigint, -- identities it applies to
+    partner_holders bigint, -- of these, partners'
+    partner_id varchar, -- the one partner among the holders; null when none or several
+    secrets_readable bigint, -- stored secrets that it lets be read
+    mounts_readable bigint, -- mounts of which it lets every secret be read
+    environments_readable varchar, -- environments of these secrets, separated by commas
+    is_everything_readable boolean, -- every secret of some mount or of all; null: cannot be said
+    evidence varchar -- the rules of the policy that say so
+);
+
+create table integration_facts ( -- one row an outside account or app that a tenant of ours lets in
+    integration_id varchar, -- stable id
+    tenant_id varchar, -- our tenant
+    kind varchar, -- account or app
+    name varchar, -- account number or client id
+    partner_id varchar, -- the one partner that the register names for it; null when none or several
+    claims bigint, -- partners that claim it
+    trusts bigint, -- identities of ours that it may become
+    grants bigint, -- resources of ours that it may use
+    level bigint -- highest definite level of these identities
+);
+
 create table partner_facts ( -- one row a partner: what rules and reports read
     partner_id varchar, -- stable id
     name varchar, -- name
@@ -620,7 +815,7 @@ create table rules ( -- the rules of this scan
     fix varchar, -- first concrete step
     severity varchar, -- base severity
     confidence double, -- 0 to 1
-    subject varchar, -- identity, credential, partner or tenant
+    subject varchar, -- identity, credential, resource, policy, integration, partner or tenant
     version varchar, -- hash of the rule's files and parameters
     params varchar, -- effective parameters, in words
     refuted_by varchar -- the fact that would refute a finding
@@ -645,7 +840,7 @@ create table rule_results ( -- counts of each rule; passes are counted, never st
 create table findings ( -- fails and unknowns, one a rule and subject
     finding_id varchar, -- stable across scans
     rule_id varchar, -- the rule
-    subject_kind varchar, -- identity, credential, partner or tenant
+    subject_kind varchar, -- identity, credential, resource, policy, integration, partner or tenant
     subject_id varchar, -- stable id of the subject
     subject_name varchar, -- how a person calls it
     provider varchar, -- provider of the subject
@@ -678,7 +873,7 @@ create table finding_evidence ( -- what an expert needs to believe a finding
 
 create table cases ( -- findings on one identity, partner or tenant
     case_id varchar, -- stable across scans
-    subject_kind varchar, -- identity, partner or tenant
+    subject_kind varchar, -- identity, resource, policy, integration, partner or tenant
     subject_id varchar, -- stable id
     subject_name varchar, -- how a person calls it
     provider varchar, -- provider; null for a partner

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import hmac
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +36,11 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))
+
+
+def fingerprint(value: str, *, key: bytes) -> str:
+    """HMAC-SHA256 of a secret value in hex, cut to 128 bits; a plain hash of a weak secret could be guessed."""
+    return hmac.new(key, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
 
 def resolve_reference(text: str, *, key: str, environ: Mapping[str, str], base: Path) -> Secret:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nhiscan.collect import Context
 from nhiscan.errors import CollectError, ConfigError
@@ -17,6 +17,7 @@ from nhiscan.model import Record, Tenant
 from nhiscan.secret import Secret
 
 from . import coverage
+from .account import Account, Part
 from .credentials import UserCredentials, root_records, service_specific_records
 from .fetch import Refusal, Snapshot, ask, read_account
 from .identities import group_record, identity_id, membership_records, role_records, user_records
@@ -24,14 +25,20 @@ from .issuers import oidc_records, saml_record
 from .policies import policy_records, read_document
 from .trusts import trusts
 
+# What an account is made of besides IAM; the order is that of the scan.
+PARTS: tuple[Part, ...] = ()
+
 
 @dataclass(frozen=True)
 class Aws:
     """Settings: `role_name`, when set, is assumed in every account; `accounts` empty means the caller's own."""
 
     name: ClassVar[str] = "aws"
-    datasets: ClassVar[frozenset[str]] = frozenset(coverage.PERMISSIONS)
-    permissions: ClassVar[Mapping[str, tuple[str, ...]]] = coverage.PERMISSIONS
+    permissions: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **coverage.PERMISSIONS,
+        **{dataset: calls for part in PARTS for dataset, calls in part.PERMISSIONS.items()},
+    }
+    datasets: ClassVar[frozenset[str]] = frozenset(permissions)
 
     profile: str | None = None
     accounts: tuple[str, ...] = ()
@@ -84,22 +91,33 @@ class Aws:
         if self.role_name is None and account != caller:
             reason = f"the credentials belong to account {caller} and no role_name is set"
             refusal = Refusal("denied", "sts:AssumeRole", reason, missing_permission="sts:AssumeRole")
-            yield from coverage.refused_account(tenant_id, refusal, collected_at)
+            yield from coverage.refused_account(tenant_id, self.datasets, refusal, collected_at)
             return
-        iam = ask("sts:AssumeRole", lambda: self._iam(ctx, account))
+        iam = ask("sts:AssumeRole", lambda: self._client(ctx, account, "iam", self.regions[0]))
         if isinstance(iam, Refusal):
-            yield from coverage.refused_account(tenant_id, iam, collected_at)
+            yield from coverage.refused_account(tenant_id, self.datasets, iam, collected_at)
             return
         snapshot = read_account(ctx, iam, f"aws {account}")
         yield from account_records(tenant_id, snapshot)
         # Last: had a record not been made, nothing may have been called complete.
         yield from coverage.account_coverage(tenant_id, snapshot, ctx.as_of, collected_at)
+        entered = Account(
+            ctx,
+            tenant_id,
+            account,
+            self.partition,
+            self.regions,
+            collected_at,
+            lambda service, region: self._client(ctx, account, service, region),
+        )
+        for part in PARTS:
+            yield from part.records(entered)
 
-    def _iam(self, ctx: Context, account: str) -> object:
+    def _client(self, ctx: Context, account: str, service: str, region: str) -> Any:
         role_arn = None if self.role_name is None else f"arn:{self.partition}:iam::{account}:role/{self.role_name}"
         return ctx.boto3_client(
-            "iam",
-            region=self.regions[0],
+            service,
+            region=region,
             profile=self.profile,
             role_arn=role_arn,
             external_id=None if self.external_id is None else self.external_id.reveal(),

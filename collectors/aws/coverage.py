@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -117,9 +117,11 @@ def account_coverage(tenant_id: str, snapshot: Snapshot, as_of: datetime, collec
     )
 
 
-def refused_account(tenant_id: str, refusal: Refusal, collected_at: datetime) -> Iterator[Coverage]:
+def refused_account(
+    tenant_id: str, datasets: Iterable[str], refusal: Refusal, collected_at: datetime
+) -> Iterator[Coverage]:
     """The coverage of an account that could not be entered."""
-    for dataset in PERMISSIONS:
+    for dataset in sorted(datasets):
         yield Coverage(
             provider="aws",
             tenant_id=tenant_id,

@@ -192,6 +192,26 @@ def read_pages(client: Any, operation: str, **request: Any) -> Pages:
         paging["Marker"] = marker
 
 
+def read_all(client: Any, operation: str, **request: Any) -> Pages:
+    """Every page of a list, by the paging that botocore declares for it, or those before the first refusal."""
+    call = call_name(client, operation)
+    method = xform_name(operation)
+    if not client.can_paginate(method):
+        answer = ask(call, lambda: getattr(client, method)(**request))
+        return Pages((), answer) if isinstance(answer, Refusal) else Pages([answer])
+    pages: list[Json] = []
+    answers = iter(client.get_paginator(method).paginate(**request))
+    while True:
+        page = ask(call, lambda: next(answers, None))
+        if page is None:
+            return Pages(pages)
+        if isinstance(page, Refusal):
+            return Pages(pages, page)
+        pages.append(page)
+        if len(pages) >= _MOST_PAGES:
+            return Pages(pages, Refusal("truncated", call, f"stopped after {_MOST_PAGES} pages"))
+
+
 def ask_each(
     things: Sequence[K], question: Callable[[K], T | Refusal], *, count: Callable[[int], None]
 ) -> dict[K, T | Refusal]:
