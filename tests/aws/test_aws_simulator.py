@@ -9,15 +9,12 @@ import pytest
 from fixtures.aws.simulator import Fault, Simulator, denied
 from nhiscan.collect import ClockError, Context, load
 from nhiscan.errors import CollectError, ConfigError
-from nhiscan.model import DATASETS
 from tests.aws import expected
 from tests.aws.conftest import AS_OF, OUR_SCAN, Scan, scan
 
 DETAILS = "iam:GetAccountAuthorizationDetails"
 SECOND_PAGE = (2, 3, 4)  # and its two retries
-COMPLETE = {dataset: "complete" for dataset in DATASETS if not dataset.startswith("register.")} | {
-    "scps": "unsupported"
-}
+COMPLETE = dict.fromkeys(load("aws").datasets, "complete") | {"scps": "unsupported"}
 
 
 def broken(
