@@ -108,6 +108,7 @@ class Aws:
             self.partition,
             self.regions,
             collected_at,
+            snapshot,
             lambda service, region: self._client(ctx, account, service, region),
         )
         for part in PARTS:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from nhiscan.collect import Context
 from nhiscan.model import Record
 
+from .fetch import Snapshot
+from .identities import identity_id
+
 
 @dataclass(frozen=True)
 class Account:
-    """`open_client(service, region)` gives a client that signs as the scanner in this account."""
+    """`snapshot` is what IAM said; `open_client(service, region)` gives a client that signs as the scanner here."""
 
     ctx: Context
     tenant_id: str
@@ -21,11 +25,18 @@ class Account:
     partition: str
     regions: Sequence[str]
     collected_at: datetime
+    snapshot: Snapshot
     open_client: Callable[[str, str], Any]
 
     def client(self, service: str, region: str | None = None) -> Any:
         """A client; without a region that of the global services, the first."""
         return self.open_client(service, region or self.regions[0])
+
+    @cached_property
+    def identity_ids(self) -> frozenset[str]:
+        """Every user, group and role that IAM listed: what a record may refer to."""
+        listed = (*self.snapshot.users, *self.snapshot.groups, *self.snapshot.roles)
+        return frozenset(identity_id(self.tenant_id, principal["Arn"]) for principal in listed)
 
     def counting(self, what: str) -> Callable[[int], None]:
         return lambda n: self.ctx.progress(f"aws {self.number}: {what}", n)

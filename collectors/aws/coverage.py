@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from nhiscan.model import Coverage
 
-from .fetch import Refusal, Snapshot, refusals
+from .fetch import Pages, Refusal, Snapshot, refusals
 from .policies import missing_documents, read_document
 
 _REPORT: Final = ("iam:GenerateCredentialReport", "iam:GetCredentialReport")
@@ -43,16 +43,32 @@ _ROLE_USE_DAYS: Final = 400  # IAM User Guide, "Refine permissions using last ac
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One kind of answer that a dataset is made of: how many came, and what was refused."""
+class Asked:
+    """One kind of answer that a dataset is made of: how many came, and what was refused.
+
+    `places`: where it was refused, in the order of `refused`, when each place was asked for its own.
+    """
 
     noun: str
     got: int
     refused: Sequence[Refusal] = ()
+    places: Sequence[str] = ()
 
     @property
     def is_missing(self) -> bool:
         return bool(self.refused) and not self.got
+
+    @property
+    def reason(self) -> str:
+        """Why it is short; only for one that is."""
+        first = self.refused[0].reason
+        if self.places:
+            return f"{self.noun} in {', '.join(self.places)}: {first}"
+        if self.got + len(self.refused) == 1:
+            return f"{self.noun}: {first}"
+        if self.got == 1 and len(self.refused) == 1:
+            return f"{self.noun}: only the first part; {first}"
+        return f"{self.noun}: {len(self.refused)} of {self.got + len(self.refused)} refused; {first}"
 
 
 def account_coverage(tenant_id: str, snapshot: Snapshot, as_of: datetime, collected_at: datetime) -> Iterator[Coverage]:
@@ -62,21 +78,21 @@ def account_coverage(tenant_id: str, snapshot: Snapshot, as_of: datetime, collec
     groups = _listed("list of groups", s.group_refusal, is_listed=s.groups_listed)
     roles = _listed("list of roles", s.role_refusal, is_listed=s.roles_listed)
     details = _listed("authorization details", s.details.refusal, is_listed=bool(s.details.pages))
-    keys = _answers("users' access keys", s.access_keys)
-    key_uses = _answers("access keys' last uses", s.key_uses)
-    passwords = _answers("users' passwords", s.login_profiles)
-    devices = _answers("users' MFA devices", s.mfa_devices)
+    keys = each_asked("users' access keys", s.access_keys)
+    key_uses = each_asked("access keys' last uses", s.key_uses)
+    passwords = each_asked("users' passwords", s.login_profiles)
+    devices = each_asked("users' MFA devices", s.mfa_devices)
     # Only the report shows the root user and whether it has keys.
-    report = Part("credential report", *((0, [s.report]) if isinstance(s.report, Refusal) else (1, [])))
-    password_uses = report if isinstance(s.password_uses, Refusal) else Part("passwords' last uses", 1)
+    report = Asked("credential report", *((0, [s.report]) if isinstance(s.report, Refusal) else (1, [])))
+    password_uses = report if isinstance(s.password_uses, Refusal) else Asked("passwords' last uses", 1)
     service_specific = _listed(
         "service-specific credentials", s.service_specific.refusal, is_listed=bool(s.service_specific.pages)
     )
     # The report stands in for what single calls refuse: it says whether there is a password or a device.
-    mfa = devices if report.refused else Part(devices.noun, len(s.mfa_devices))
-    password_flags = passwords if report.refused else Part(passwords.noun, len(s.login_profiles))
+    mfa = devices if report.refused else Asked(devices.noun, len(s.mfa_devices))
+    password_flags = passwords if report.refused else Asked(passwords.noun, len(s.login_profiles))
 
-    parts: dict[str, tuple[Sequence[Part], Sequence[Part]]] = {
+    parts: dict[str, tuple[Sequence[Asked], Sequence[Asked]]] = {
         "identities": ((), (users, groups, roles, report)),
         "identities.tags": ((), (details,)),
         "identities.last_used": ((), (details, users, roles, keys, key_uses, password_uses)),
@@ -93,13 +109,13 @@ def account_coverage(tenant_id: str, snapshot: Snapshot, as_of: datetime, collec
             (),
             (
                 _listed("OIDC providers", s.oidc_providers.refusal, is_listed=bool(s.oidc_providers.pages)),
-                _answers("OIDC providers' audiences", s.oidc_details),
+                each_asked("OIDC providers' audiences", s.oidc_details),
                 _listed("SAML providers", s.saml_providers.refusal, is_listed=bool(s.saml_providers.pages)),
             ),
         ),
     }
     for dataset, (base, answers) in parts.items():
-        yield _coverage(
+        yield dataset_coverage(
             tenant_id,
             dataset,
             base,
@@ -134,19 +150,19 @@ def refused_account(
         )
 
 
-def _coverage(
+def dataset_coverage(
     tenant_id: str,
     dataset: str,
-    base: Sequence[Part],
-    answers: Sequence[Part],
+    base: Sequence[Asked],
+    answers: Sequence[Asked],
     *,
-    history_from: datetime | None,
     collected_at: datetime,
+    history_from: datetime | None = None,
 ) -> Coverage:
     """Complete, or partial, or the status of the refusal when nothing of the dataset is left.
 
-    Nothing is left when a part of `base`, without which nobody could be asked, is missing, or when no part of
-    `answers` was answered.
+    Nothing is left when a part of `base`, without which nobody could be asked, is missing, or when something of
+    `answers` was refused and nothing of it answered.
     """
     short = [part for part in (*base, *answers) if part.refused]
     if not short:
@@ -160,13 +176,15 @@ def _coverage(
         )
     found = [refusal for part in short for refusal in part.refused]
     permissions = dict.fromkeys(refusal.missing_permission for refusal in found if refusal.missing_permission)
-    is_empty = any(part.is_missing for part in base) or not any(part.got for part in answers)
+    is_empty = any(part.is_missing for part in base) or (
+        any(part.refused for part in answers) and not any(part.got for part in answers)
+    )
     return Coverage(
         provider="aws",
         tenant_id=tenant_id,
         dataset=dataset,
         status=found[0].status if is_empty else "partial",
-        reason="; ".join(_reason(part) for part in short),
+        reason="; ".join(part.reason for part in short),
         missing_permission=", ".join(permissions) or None,
         call=", ".join(dict.fromkeys(refusal.call for refusal in found)),
         history_from=None if is_empty else history_from,
@@ -174,29 +192,28 @@ def _coverage(
     )
 
 
-def _reason(part: Part) -> str:
-    first = part.refused[0].reason
-    if part.got + len(part.refused) == 1:
-        return f"{part.noun}: {first}"
-    if part.got == 1 and len(part.refused) == 1:
-        return f"{part.noun}: only the first part; {first}"
-    return f"{part.noun}: {len(part.refused)} of {part.got + len(part.refused)} refused; {first}"
+def _listed(noun: str, refusal: Refusal | None, *, is_listed: bool) -> Asked:
+    return Asked(noun, int(is_listed), [] if refusal is None else [refusal])
 
 
-def _listed(noun: str, refusal: Refusal | None, *, is_listed: bool) -> Part:
-    return Part(noun, int(is_listed), [] if refusal is None else [refusal])
-
-
-def _answers(noun: str, answers: Mapping[str, object]) -> Part:
+def each_asked(noun: str, answers: Mapping[Any, object]) -> Asked:
+    """What many single calls said, one for each thing."""
     refused = refusals(answers.values())
-    return Part(noun, len(answers) - len(refused), refused)
+    return Asked(noun, len(answers) - len(refused), refused)
 
 
-def _documents(snapshot: Snapshot) -> Part:
+def regions_asked(noun: str, answers: Mapping[str, Pages]) -> Asked:
+    """What the lists of several regions said; a list that broke off counts as answered and as refused."""
+    refused = {region: pages.refusal for region, pages in answers.items() if pages.refusal is not None}
+    got = sum(1 for pages in answers.values() if pages.pages)
+    return Asked(noun, got, list(refused.values()), list(refused))
+
+
+def _documents(snapshot: Snapshot) -> Asked:
     principals = (*snapshot.users, *snapshot.groups, *snapshot.roles)
     managed = snapshot.details.items("Policies")
     missing = missing_documents(principals, managed) if snapshot.details.pages else []
-    return Part(
+    return Asked(
         "policy documents",
         len(managed),
         [
@@ -206,9 +223,9 @@ def _documents(snapshot: Snapshot) -> Part:
     )
 
 
-def _trust_documents(snapshot: Snapshot) -> Part:
+def _trust_documents(snapshot: Snapshot) -> Asked:
     unread = [role for role in snapshot.roles if read_document(role.get("AssumeRolePolicyDocument")) is None]
-    return Part(
+    return Asked(
         "trust policies",
         len(snapshot.roles) - len(unread),
         [
