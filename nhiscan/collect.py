@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Final, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from nhiscan import detect, secret
+from nhiscan import detect, http, hvac_client, secret
 from nhiscan.config import nearest
 from nhiscan.errors import CollectError, ConfigError, NhiscanError
 from nhiscan.model import Coverage, Record, Sighting, Tenant, Where
-from nhiscan.secret import RedactingFilter
+from nhiscan.secret import RedactingFilter, Secret
+
+if TYPE_CHECKING:
+    import requests
 
 GROUP: Final = "nhiscan.collectors"
 _MOST_CLOCK_SKEW_S: Final = 300  # AWS refuses signatures older than this: docs, "Signature Version 4"
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,35 @@ class Context:
         """The secrets in one value from outside; the value itself goes no further."""
         return detect.detect(value, where, key=self.fingerprint_key)
 
+    def http(self, host: str, *, base_url: str, verify: bool | str = True) -> requests.Session:
+        """A session for the origin of `base_url`; `host` is its logical name, like `vault:main`.
+
+        Retries, waits and sizes are bounded. Redirects and links that lead elsewhere raise CollectError, what the
+        network does raises requests' exceptions, an answer of any status is returned.
+        """
+        return http.session(host, base_url=base_url, verify=verify)
+
+    def hvac_client(
+        self,
+        url: str,
+        *,
+        host: str,
+        namespace: str | None = None,
+        token: Secret | None = None,
+        verify: bool | str = True,
+    ) -> Any:
+        """An hvac client on `http()`; VAULT_TOKEN and ~/.vault-token are never read.
+
+        A login sets the token of a client that has none and leaves any other alone; to renew one by a second
+        login, assign `client.token`.
+        """
+        return hvac_client.make(
+            url,
+            session=self.http(host, base_url=url, verify=verify),
+            namespace=namespace,
+            token=token,
+        )
+
     def boto3_client(
         self,
         service: str,
@@ -90,7 +120,7 @@ class Context:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
 
-        _refuse_plain_http(endpoint_url)
+        http.refuse_plain_http(endpoint_url, setting="endpoint_url")
         options: dict[str, Any] = {
             "endpoint_url": endpoint_url,
             "config": Config(
@@ -148,13 +178,6 @@ class Context:
                     f"{'ahead of' if skew_s > 0 else 'behind'} the provider's",
                     hint="set the clock, or give --as-of to say which moment the scan is for",
                 )
-
-
-def _refuse_plain_http(url: str | None) -> None:
-    if url is not None and urlsplit(url).scheme != "https" and urlsplit(url).hostname not in _LOOPBACK:
-        raise ConfigError(
-            f"endpoint_url {url} is neither https nor on loopback", hint="plain http is for stand-ins on 127.0.0.1"
-        )
 
 
 def names() -> list[str]:
