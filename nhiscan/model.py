@@ -114,7 +114,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Coverage(Record):
-    """How completely one dataset of one tenant was read; a dataset without a row was not looked at."""
+    """How completely one dataset of one tenant was read; a dataset without a row was not looked at.
+
+    `original_status`: what a carried dataset had when it was read; for the engine only.
+    """
 
     table: ClassVar[str] = "coverage"
     provider: str
@@ -126,6 +129,7 @@ class Coverage(Record):
     call: str | None = None
     history_from: datetime | None = None
     collected_at: datetime | None = None
+    original_status: str | None = None
 
     def __post_init__(self) -> None:
         if self.dataset not in DATASETS:
@@ -859,7 +863,7 @@ class Quarantined(Record):
     partner_id: str | None = None
 
 
-RECORD_TYPES: Final[tuple[type[Record], ...]] = (
+SYSTEM_RECORD_TYPES: Final[tuple[type[Record], ...]] = (
     Coverage,
     Tenant,
     Identity,
@@ -885,6 +889,9 @@ RECORD_TYPES: Final[tuple[type[Record], ...]] = (
     Use,
     Lease,
     Scanner,
+)
+# Rows of these belong to the register as a whole, those of the others to the tenant that their ids begin with.
+REGISTER_RECORD_TYPES: Final[tuple[type[Record], ...]] = (
     Partner,
     Alias,
     Contract,
@@ -911,3 +918,4 @@ RECORD_TYPES: Final[tuple[type[Record], ...]] = (
     RegisterField,
     Quarantined,
 )
+RECORD_TYPES: Final = SYSTEM_RECORD_TYPES + REGISTER_RECORD_TYPES

@@ -10,7 +10,8 @@ create table coverage ( -- how completely each dataset of each tenant was read; 
     missing_permission varchar, -- permission whose lack hides rows
     call varchar, -- provider call that failed or was made
     history_from timestamp, -- oldest event the source still holds
-    collected_at timestamp -- when it was read
+    collected_at timestamp, -- when it was read
+    original_status varchar -- status when it was read, of a carried dataset
 );
 
 create table tenants ( -- accounts, orgs and mounts that were reached or that nhiscan.toml calls ours
@@ -716,6 +717,9 @@ create table credential_facts ( -- one row a credential: what rules and reports 
     idle_since timestamp, -- last use, else creation; null when use cannot be known
     expires_at timestamp, -- expiry
     expiry_known boolean, -- false: the source cannot say
+    max_ttl_s bigint, -- longest life that renewals can give it, in seconds; 0: no limit set
+    period_s bigint, -- life that each renewal gives again without end, in seconds
+    is_network_bound boolean, -- works only from named networks; null: cannot be said
     live_of_kind bigint, -- live credentials of this kind, and for this service, on the identity
     newer_live_at timestamp, -- creation of the newest other of these, when newer than this one
     is_nhi boolean, -- of the identity
@@ -793,6 +797,7 @@ create table partner_facts ( -- one row a partner: what rules and reports read
     has_access boolean, -- one of them has access; null when attribution is disputed and no other has
     level bigint, -- highest definite level of its identities
     last_used_at timestamp, -- newest known use
+    last_commercial_activity timestamp, -- day of the newest deal, referral or invoice, as a timestamp
     contracts bigint, -- contracts that grant access, drafts included
     contracts_in_force bigint, -- of these, in force
     has_draft_only boolean, -- contracts exist and all are drafts
