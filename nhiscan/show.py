@@ -1,4 +1,4 @@
-"""Everything a scan tells about one partner, identity, credential, finding or case, section by section."""
+"""Everything a scan tells about one partner, identity, credential, resource, policy, finding or case, by sections."""
 
 from __future__ import annotations
 
@@ -102,6 +102,63 @@ _IDENTITY: Final = {
         where i.identity_key = $id
         order by f.outcome, f.score_low desc, f.finding_id""",
 }
+_OF_SUBJECT: Final = """
+    select outcome, severity, rule_id, message, finding_id
+    from findings
+    where subject_kind = '{kind}' and subject_id = $id
+    order by outcome, score_low desc, finding_id"""
+_RESOURCE: Final = {
+    "resource": "select * from resource_facts where resource_id = $id",
+    "tags": """
+        select t.name, t.value
+        from resource_tags t
+        join resource_facts r on r.resource_key = t.resource_key
+        where r.resource_id = $id
+        order by all""",
+    "stored secret": """
+        select s.* exclude (resource_key, fingerprint)
+        from stored_secrets s
+        join resource_facts r on r.resource_key = s.resource_key
+        where r.resource_id = $id""",
+    "grants": """
+        select g.principal_kind, g.principal, g.permission, g.narrowed_by, g.source
+        from grants g
+        join resource_facts r on r.resource_key = g.resource_key
+        where r.resource_id = $id
+        order by all""",
+    "secrets seen": """
+        select s.where_kind, s.name, s.kind, s.native_id, s.location
+        from sightings s
+        join resource_facts r on r.resource_key = s.resource_key
+        where r.resource_id = $id
+        order by all""",
+    "findings": _OF_SUBJECT.format(kind="resource"),
+}
+_POLICY: Final = {
+    "policy": """
+        select policy_id, kind, name, document
+        from policies
+        where policy_id = $id""",
+    "bindings": """
+        select i.identity_id, b.role
+        from policy_bindings b
+        join policies p on p.policy_key = b.policy_key
+        join identities i on i.identity_key = b.identity_key
+        where p.policy_id = $id
+        order by all""",
+    "what it opens": "select * exclude policy_key from policy_facts where policy_id = $id",
+    "findings": _OF_SUBJECT.format(kind="policy"),
+}
+_INTEGRATION: Final = {
+    "integration": "select * from integration_facts where integration_id = $id",
+    "findings": _OF_SUBJECT.format(kind="integration"),
+}
+# What is not an identity, and where its ids are.
+_OTHERS: Final = (
+    ("select resource_id from resource_facts where resource_id = $name or native_id = $name", _RESOURCE),
+    ("select policy_id from policies where policy_id = $name or native_id = $name", _POLICY),
+    ("select integration_id from integration_facts where integration_id = $name", _INTEGRATION),
+)
 
 
 def partner(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
@@ -113,7 +170,7 @@ def partner(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
 
 
 def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
-    """One case or finding by its id or the beginning of it, one credential or identity by its id or the provider's.
+    """One case or finding by its id or the beginning of it, anything else by its id or the provider's.
 
     Raises: QueryError when nothing or more than one thing is meant.
     """
@@ -138,6 +195,12 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
         "select identity_key, identity_id from identity_facts where identity_id = $name or native_id = $name",
         {"name": name},
     ).fetchall()
+    if not found:
+        for sql, queries in _OTHERS:
+            others = con.execute(sql, {"name": name}).fetchall()
+            if len(others) == 1:
+                return _sections(con, queries, others[0][0])
+            found = found or [(None, id_) for (id_,) in others]
     if len(found) != 1:
         several = [row[0] for row in credentials] + [row[1] for row in found]
         known = con.execute("select identity_id from identity_facts union select credential_id from credential_facts")

@@ -31,3 +31,25 @@ def test_a_beginning_of_several_ids_names_them(con: duckdb.DuckDBPyConnection) -
 def test_a_beginning_too_short_to_mean_one_is_not_taken(con: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(QueryError, match="no identity, credential, finding or case 'bbbbb'"):
         show.anything(con, "bbbbb")
+
+
+def titles(con: duckdb.DuckDBPyConnection, name: str) -> list[str]:
+    return [section.title for section in show.anything(con, name)]
+
+
+def test_resources_policies_and_integrations_are_shown_by_their_ids() -> None:
+    con = store.empty()
+    con.execute("insert into resource_facts (resource_id, native_id) values ('aws:1:function/sync', 'arn:sync')")
+    con.execute("insert into policies (policy_id, native_id) values ('vault:main:acl/kontor', 'kontor')")
+    con.execute("insert into integration_facts (integration_id) values ('aws:1:account/333333333331')")
+    assert titles(con, "arn:sync")[0] == "resource"
+    assert titles(con, "kontor")[0] == "policy"
+    assert titles(con, "aws:1:account/333333333331")[0] == "integration"
+
+
+def test_a_name_of_several_resources_lists_them() -> None:
+    con = store.empty()
+    con.execute("insert into resource_facts (resource_id, native_id) values ('a', 'same'), ('b', 'same')")
+    with pytest.raises(QueryError) as caught:
+        show.anything(con, "same")
+    assert caught.value.hint == "take one of the ids: a, b"

@@ -10,7 +10,7 @@ import pytest
 
 from nhiscan import report, store
 from nhiscan.narrow import MASK, Words
-from tests.report.estate import AWS, DEV, MADE, claim, finding, insert, partner, small
+from tests.report.estate import AWS, DEV, MADE, case, claim, finding, insert, partner, small
 
 THEIRS_OF_BOREALIS = (
     "Kontor",
@@ -88,6 +88,31 @@ def test_a_partner_whose_name_holds_another_name_keeps_its_own() -> None:
     html = paint(con, partner="P-200")
     assert "Zephyr Borealis Union" in html
     assert not re.search(r"Zephyr(?! Borealis Union)", html)
+
+
+def held_by_no_identity(con: duckdb.DuckDBPyConnection, name: str, partner_id: str) -> None:
+    """A finding on a resource of one partner, and the case of it."""
+    finding(
+        con,
+        f"F-{name}",
+        "off-owner-departed",
+        f"{AWS}:function/{name}",
+        case_id=f"C-{name}",
+        message=f"{name} holds a secret in clear",
+        subject_kind="resource",
+        partner_id=partner_id,
+    )
+    con.execute("update findings set identity_id = null where finding_id = ?", [f"F-{name}"])
+    case(con, f"C-{name}", f"F-{name}")
+
+
+def test_a_partners_report_holds_its_resources_and_nobody_elses() -> None:
+    con = small()
+    held_by_no_identity(con, "borealis-function", "P-200")
+    held_by_no_identity(con, "kontor-function", "P-100")
+    html = paint(con, partner="Borealis")
+    assert "borealis-function holds a secret in clear" in html
+    assert found(html, (*THEIRS_OF_BOREALIS, "kontor-function")) == []
 
 
 def test_an_owners_report_holds_only_what_they_answer_for() -> None:

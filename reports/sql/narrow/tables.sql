@@ -140,7 +140,14 @@ left join (select identity_id, min(partner_id) as partner_id from identity_facts
   on i.identity_id = f.identity_id
 where (f.subject_kind = 'partner' and f.subject_id in (select partner_id from scope_partners where is_whole))
    or (
-       f.subject_kind not in ('partner', 'tenant')
+       f.subject_kind in ('resource', 'integration')
+       and (
+           f.partner_id in (select partner_id from scope_partners where is_whole)
+           or lower(f.owner_mail) in (select lower(mail) from scope_mails)
+       )
+   )
+   or (
+       f.subject_kind in ('identity', 'credential')
        and f.identity_id in (select identity_id from scope_identities)
        -- whether another partner's contract has ended is that partner's business
        and (
