@@ -190,9 +190,9 @@ def _denied(principal: Principal, action: str, denies: Iterable[Json]) -> str:
     for deny in denies:
         if not names_action(deny, action):
             continue
-        reach = reach(deny, principal)
-        if reach == "all" and not read_conditions(deny.get("Condition")):
+        reached = reach(deny, principal)
+        if reached == "all" and not read_conditions(deny.get("Condition")):
             return "always"
-        if reach != "none":
+        if reached != "none":
             verdict = "sometimes"
     return verdict
