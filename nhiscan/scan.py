@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from nhiscan import __version__, check, collect, config, store
+from nhiscan import __version__, check, collect, config, secret, store
 from nhiscan.errors import ConfigError, NhiscanError, StoreError
 from nhiscan.load import Stage
 from nhiscan.model import Tenant
@@ -64,7 +64,7 @@ def run(
 ) -> Published:
     """Builds and publishes one scan; on any error the last published scan stays current.
 
-    Raises: LockError while another scan runs, StoreError when the state directory cannot be written.
+    Raises: LockError while another scan runs, StoreError when the state directory cannot be read or written.
     """
     started = clock()
     scan_id = store.new_scan_id(started)
@@ -73,6 +73,7 @@ def run(
         _logged(settings.state, scan_id, clock),
         store.Build(settings.state, scan_id) as build,
     ):
+        ctx = dataclasses.replace(ctx, fingerprint_key=secret.fingerprint_key(settings.state))
         con = build.con
         previous = build.attach_previous()
         stage = Stage(con)

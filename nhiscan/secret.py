@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import hmac
 import logging
+import os
+import re
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from nhiscan.errors import ConfigError
+from nhiscan.errors import ConfigError, StoreError
 
 _SHORTEST_REDACTED = 4  # shorter values would blank out ordinary words of a log
+_KEY_BYTES: Final = 32
+_BREAKS: Final = re.compile(r"\s|\\[nr]")
 
 
 class Secret:
@@ -39,8 +45,60 @@ class Secret:
 
 
 def fingerprint(value: str, *, key: bytes) -> str:
-    """HMAC-SHA256 of a secret value in hex, cut to 128 bits; a plain hash of a weak secret could be guessed."""
-    return hmac.new(key, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+    """HMAC-SHA256 of a secret value in hex, cut to 128 bits; a plain hash of a weak secret could be guessed.
+
+    White space around the value does not count, nor how the lines of a private key are broken.
+    """
+    text = value.strip()
+    if text.startswith("-----BEGIN "):
+        text = _BREAKS.sub("", text)
+    return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+
+
+def fingerprint_key(state: Path) -> bytes:
+    """The key of a state directory, made when there is none; to be called by whoever holds the directory's lock.
+
+    Raises: StoreError when the file is damaged, or others may have read it.
+    """
+    path = state / "fingerprint.key"
+    try:
+        if not path.exists():
+            _make_key(path)
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError as error:
+        raise StoreError(
+            f"cannot use {path}: {error.strerror}", hint="check its permissions and the free space"
+        ) from error
+    if mode & 0o077:
+        raise StoreError(
+            f"{path} is open to others: mode {mode & 0o777:04o}",
+            hint=f"run `chmod 600 {path}`; delete it instead if somebody else may have it: a new one is made, and "
+            "fingerprints of earlier scans no longer compare",
+        )
+    if not re.fullmatch(rf"[0-9a-f]{{{2 * _KEY_BYTES}}}", text):
+        raise StoreError(
+            f"{path} is damaged",
+            hint="restore it from a backup, or delete it: a new one is made, and fingerprints of earlier scans no "
+            "longer compare",
+        )
+    return bytes.fromhex(text)
+
+
+def _make_key(path: Path) -> None:
+    """Complete or not at all, and for the owner only from its first moment on."""
+    draft = path.with_name(f".{path.name}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(descriptor, 0o600)  # a draft left by a crash keeps its mode otherwise
+            file.write(f"{secrets.token_hex(_KEY_BYTES)}\n")
+            file.flush()
+            os.fsync(descriptor)
+        draft.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def resolve_reference(text: str, *, key: str, environ: Mapping[str, str], base: Path) -> Secret:

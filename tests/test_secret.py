@@ -3,13 +3,14 @@ from __future__ import annotations
 import dataclasses
 import io
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nhiscan.errors import ConfigError
-from nhiscan.secret import RedactingFilter, Secret, resolve_reference
+from nhiscan.errors import ConfigError, StoreError
+from nhiscan.secret import RedactingFilter, Secret, fingerprint, fingerprint_key, resolve_reference
 
 VALUE = "correct-horse-battery"
 
@@ -170,3 +171,84 @@ def test_a_record_without_secrets_keeps_its_text(logged: tuple[logging.Logger, i
     logger, stream = logged
     logger.info("%d identities, 100%% done", 3)
     assert stream.getvalue() == "3 identities, 100% done\n"
+
+
+def test_equal_values_have_equal_fingerprints_and_others_not() -> None:
+    assert fingerprint(VALUE, key=b"k") == fingerprint(VALUE, key=b"k")
+    assert fingerprint(VALUE, key=b"k") != fingerprint(VALUE + "1", key=b"k")
+
+
+def test_another_state_directory_has_other_fingerprints(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    keys = {fingerprint_key(tmp_path / "a"), fingerprint_key(tmp_path / "b")}
+    assert len({fingerprint(VALUE, key=key) for key in keys}) == 2
+
+
+def test_a_fingerprint_does_not_hold_the_value() -> None:
+    assert VALUE not in fingerprint(VALUE, key=b"k")
+
+
+def test_white_space_around_a_value_does_not_count() -> None:
+    assert fingerprint(f" {VALUE}\n", key=b"k") == fingerprint(VALUE, key=b"k")
+
+
+def test_a_private_key_is_the_same_however_its_lines_are_broken() -> None:
+    lines = [
+        "-----BEGIN PRIVATE KEY-----",
+        "MIIE" * 16,
+        "Zm9v" * 16,
+        "-----END PRIVATE KEY-----",
+    ]  # pragma: allowlist secret
+    assert len({fingerprint(mark.join(lines), key=b"k") for mark in ("\n", "\r\n", "\\n", "")}) == 1
+
+
+def test_the_fingerprint_key_of_a_state_directory_stays_the_same(tmp_path: Path) -> None:
+    assert fingerprint_key(tmp_path) == fingerprint_key(tmp_path)
+    assert len(fingerprint_key(tmp_path)) == 32
+
+
+def test_the_fingerprint_key_is_for_the_owner_only_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        fingerprint_key(tmp_path)
+    finally:
+        os.umask(before)
+    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("fingerprint.key", 0o600)]
+
+
+def test_a_key_that_a_crash_left_unfinished_is_made_anew(tmp_path: Path) -> None:
+    draft = tmp_path / ".fingerprint.key"
+    draft.write_text("12ab", encoding="ascii")
+    draft.chmod(0o644)
+    assert len(fingerprint_key(tmp_path)) == 32
+    assert (tmp_path / "fingerprint.key").stat().st_mode & 0o077 == 0
+    assert not draft.exists()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_a_fingerprint_key_that_others_can_reach_is_refused_with_the_next_step(tmp_path: Path, mode: int) -> None:
+    fingerprint_key(tmp_path)
+    path = tmp_path / "fingerprint.key"
+    path.chmod(mode)
+    with pytest.raises(StoreError, match=f"mode {mode:04o}") as said:
+        fingerprint_key(tmp_path)
+    assert f"chmod 600 {path}" in said.value.hint
+    assert path.read_text(encoding="ascii").strip() not in said.value.message + said.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"12ab\n", b"\xff" * 64, b"z" * 64, b"0" * 66])
+def test_a_damaged_fingerprint_key_is_refused_and_not_replaced(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "fingerprint.key"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(StoreError, match="damaged") as said:
+        fingerprint_key(tmp_path)
+    assert "backup" in said.value.hint
+    assert path.read_bytes() == content
+
+
+def test_a_state_directory_that_cannot_hold_a_key_is_said_by_name(tmp_path: Path) -> None:
+    (tmp_path / "fingerprint.key").mkdir()
+    with pytest.raises(StoreError, match=r"cannot use .*fingerprint\.key"):
+        fingerprint_key(tmp_path)
