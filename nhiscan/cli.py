@@ -195,6 +195,69 @@ def scan(
     sys.exit(code)
 
 
+@cli.command()
+@_config_option
+@_json_option
+def doctor(config_file: Path, as_json: bool) -> None:
+    """Say what the scanner may not read, which rules that hides, and what it may do beyond reading.
+
+    Asks each provider for a few things of every kind and publishes nothing. The scanner's own rights are those that
+    the last published scan found. Exit codes: 0 everything can be read, 3 something cannot.
+
+    Example: nhiscan doctor
+    """
+    from nhiscan import collect, config, store
+    from nhiscan import doctor as examination
+    from nhiscan import rule as rule_folders
+    from nhiscan import scan as line
+
+    settings = config.read(config_file)
+    collectors = line.collectors(settings, environ=os.environ, strict=False)
+    for collector in collectors:
+        _redacting.add_settings(collector)
+    loaded = rule_folders.load()
+    rule_folders.check_overrides(loaded, settings.rules)
+    with _progress() as (on_stage, on_progress):
+        on_stage("try each collector")
+        ctx = collect.Context(as_of=_now(), clock=_now, on_progress=on_progress, is_sample=True)
+        examined = list(examination.examine(collectors, ctx, loaded))
+    excess, unplaced = None, []
+    if store.current(settings.state) is not None:
+        with store.open_published(settings.state) as con:
+            excess, unplaced = examination.excess(con), examination.unplaced(con)
+    code = EXIT_INCOMPLETE if any(tenant.gaps for tenant in examined) else 0
+    if as_json:
+        _print_json(
+            {
+                "tenants": [dataclasses.asdict(tenant) for tenant in examined],
+                "scanner_beyond_reading": None if excess is None else [dataclasses.asdict(right) for right in excess],
+                "scanner_not_in_inventory": [identity_id for _, identity_id in unplaced],
+                "exit_code": code,
+            }
+        )
+        sys.exit(code)
+    for tenant in examined:
+        click.echo(f"{plain(tenant.tenant_id)}: {tenant.readable} of {tenant.readable + len(tenant.gaps)} datasets")
+        for gap in tenant.gaps:
+            needs = f", needs {gap.missing_permission}" if gap.missing_permission else ""
+            click.echo(f"  {gap.dataset}: {gap.status}{needs}: {plain(gap.reason or 'no reason given')}")
+            if gap.hides:
+                click.echo(f"    hides {len(gap.hides)} rules: {', '.join(gap.hides)}")
+    if excess is None:
+        click.echo("scanner's own rights: not known before the first scan")
+    else:
+        for identity_id in dict.fromkeys(right.identity_id for right in excess):
+            click.echo(f"{plain(identity_id)}, which is the scanner, may do more than read:")
+            for right in excess:
+                if right.identity_id == identity_id:
+                    click.echo(f"  {right.certainty} {right.verb} on {right.scope}: {plain(right.statement or '')}")
+        for tenant_id, identity_id in unplaced:
+            click.echo(f"{plain(identity_id)}, which is the scanner in {plain(tenant_id)}, is not in the inventory")
+        if not excess and not unplaced:
+            click.echo("scanner's own rights: nothing beyond reading")
+    sys.exit(code)
+
+
 def _gate(con: duckdb.DuckDBPyConnection, fail_on: str | None, *, only_new: bool) -> int:
     """How many open cases are at least as severe as `fail_on`."""
     if fail_on is None:

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from nhiscan import detect, http, hvac_client, secret
+from nhiscan import detect, http, hvac_client, sample, secret
 from nhiscan.config import nearest
 from nhiscan.errors import CollectError, ConfigError, NhiscanError
 from nhiscan.model import Coverage, Record, Sighting, Tenant, Where
@@ -55,6 +55,7 @@ class Context:
     on_progress: Callable[[str, int], None] = _no_progress
     fingerprint_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     watermarks: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    is_sample: bool = False  # a few of everything: `nhiscan doctor` looks for refusals, not for rows
     _sessions: dict[tuple[str | None, str | None], Any] = field(default_factory=dict, repr=False)
 
     def progress(self, label: str, n: int = 1) -> None:
@@ -79,7 +80,10 @@ class Context:
         Retries, waits and sizes are bounded. Redirects and links that lead elsewhere raise CollectError, what the
         network does raises requests' exceptions, an answer of any status is returned.
         """
-        return http.session(host, base_url=base_url, verify=verify)
+        made = http.session(host, base_url=base_url, verify=verify)
+        if self.is_sample:
+            made.hooks["response"].append(sample.cut_response)
+        return made
 
     def hvac_client(
         self,
@@ -136,6 +140,8 @@ class Context:
                 hint="set collectors.aws.profile, or AWS_PROFILE, to a profile that exists and can sign in",
             ) from error
         client.meta.events.register("after-call", self._check_clock)
+        if self.is_sample:
+            client.meta.events.register("after-call", sample.cut_parsed)
         return client
 
     def _session(
