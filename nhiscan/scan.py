@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-from nhiscan import __version__, check, collect, config, secret, store
+from nhiscan import __version__, check, collect, config, history, secret, store
+from nhiscan.carry import carry
 from nhiscan.errors import ConfigError, NhiscanError, StoreError
 from nhiscan.load import Stage
 from nhiscan.model import Tenant
-from nhiscan.resolve import contracts, facts, owners, partners, paths, privileges
+from nhiscan.resolve import contracts, facts, integrations, owners, partners, paths, privileges
 from nhiscan.rule import Rule
 
 # Coverage that makes a scan incomplete. A register always has dirt, which is quarantined and said; what this
 # version or a licence does not offer is a stated limit.
 INCOMPLETE = frozenset({"partial", "denied", "truncated", "failed"})
 
-STAGES = (partners.run, owners.run, contracts.run, privileges.run, paths.run, facts.run)
+STAGES = (partners.run, owners.run, contracts.run, privileges.run, paths.run, facts.run, integrations.run)
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,28 @@ class Published:
     database: Path
 
 
-def collectors(settings: config.Config, *, environ: Mapping[str, str], strict: bool) -> list[collect.Collector]:
+def collectors(
+    settings: config.Config, *, environ: Mapping[str, str], strict: bool, only: Collection[str] | None = None
+) -> list[collect.Collector]:
     """The configured collectors, each made from its settings; `strict` is handed to those that know the word.
 
+    `only` names those that are wanted; the others are not made, so that their secrets need not be there.
     Raises: ConfigError naming the file and key.
     """
     if not settings.collectors:
         raise ConfigError(
             f"{settings.file} configures no collector", hint="add [collectors.register] or [collectors.aws]"
         )
+    configured = {name for name, _ in settings.collectors}
+    for name in only or ():
+        if name not in configured:
+            raise ConfigError(
+                f"{settings.file} configures no collector {name!r}", hint=config.nearest(name, configured)
+            )
     made: list[collect.Collector] = []
     for name, entry in settings.collectors:
+        if only is not None and name not in only:
+            continue
         kind = collect.load(name)
         knows_strict = any(field.name == "strict" for field in dataclasses.fields(kind))
         given = {**entry, "strict": True} if strict and knows_strict else entry
@@ -61,10 +73,15 @@ def run(
     ctx: collect.Context,
     clock: Callable[[], datetime],
     on_stage: Callable[[str], None],
+    only: Collection[str] | None = None,
 ) -> Published:
     """Builds and publishes one scan; on any error the last published scan stays current.
 
-    Raises: LockError while another scan runs, StoreError when the state directory cannot be read or written.
+    With `only`, `found` are the collectors of these names, and what the other configured ones read before is carried.
+    A collector's name is the provider of its tenants.
+    Raises: LockError while another scan runs, StoreError when the state directory cannot be read or
+    written, ConfigError when
+    there is nothing to carry from.
     """
     started = clock()
     scan_id = store.new_scan_id(started)
@@ -76,6 +93,13 @@ def run(
         ctx = dataclasses.replace(ctx, fingerprint_key=secret.fingerprint_key(settings.state))
         con = build.con
         previous = build.attach_previous()
+        if only is not None and previous is None:
+            raise ConfigError(
+                "--only takes the other systems over from the current scan, and there is none",
+                hint="scan everything once, without --only",
+            )
+        before = history.reaches(settings.state)
+        ctx = dataclasses.replace(ctx, watermarks={key: reach.watermark for key, reach in before.items()})
         stage = Stage(con)
         readers: dict[str, collect.Collector] = {}
         for collector in found:
@@ -88,7 +112,12 @@ def run(
                     )
                 stage.add(record)
         on_stage("load")
+        tenants = set(readers)
+        if only is not None:
+            tenants |= carry(con, stage, {name for name, _ in settings.collectors} - set(only))
+        history.merge(con, stage, settings.state, tenants, as_of=ctx.as_of)
         stage.finish()
+        reached = history.advance(con, before, as_of=ctx.as_of, now=started)
         _describe(con, settings, scan_id, as_of=ctx.as_of, started=started, is_baseline=previous is None)
         for step in STAGES:
             on_stage(f"resolve {step.__module__.rpartition('.')[2]}")
@@ -102,6 +131,7 @@ def run(
         ).fetchall()[0][0]
         con.execute("update scans set finished_at = ?, is_complete = ?", [_naive(clock()), is_complete])
         on_stage("publish")
+        history.keep(build, reached, before)
         build.publish()
     return Published(scan_id, is_complete, store.database(settings.state, scan_id))
 

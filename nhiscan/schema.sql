@@ -632,11 +632,6 @@ create table admin_reach ( -- identities with a definite path to an administrato
     next_key bigint -- next identity on the shortest path; null for an administrator
 );
 
-create table outside_accounts ( -- accounts that may assume a role of ours and are neither ours nor scanned
-    account varchar, -- account number
-    partner_id varchar -- the one partner whose account it is today; null when nobody or more than one claims it
-);
-
 create table identity_facts ( -- one row an identity (groups left out): what rules and reports read
     identity_key bigint, -- dense key inside this scan
     identity_id varchar, -- stable id
@@ -769,13 +764,13 @@ create table policy_facts ( -- one row a policy of a secret store: what rules an
     evidence varchar -- the rules of the policy that say so
 );
 
-create table integration_facts ( -- one row an outside account or app that a tenant of ours lets in
+create table integration_facts ( -- one row an outside account or app and tenant of ours that lets it in
     integration_id varchar, -- stable id
     tenant_id varchar, -- our tenant
-    kind varchar, -- account or app
-    name varchar, -- account number or client id
-    partner_id varchar, -- the one partner that the register names for it; null when none or several
-    claims bigint, -- partners that claim it
+    kind varchar, -- account (neither ours nor scanned) or app
+    name varchar, -- account number, client id, or address of an issuer of tokens, if need be with an organisation there
+    partner_id varchar, -- the one partner whose it is today; null when nobody, more than one or a shared alias claims it
+    claims bigint, -- partners that claim it today
     trusts bigint, -- identities of ours that it may become
     grants bigint, -- resources of ours that it may use
     level bigint -- highest definite level of these identities

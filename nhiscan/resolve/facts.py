@@ -9,11 +9,11 @@ import duckdb
 
 from nhiscan.resolve import contracts, owners
 
-_STEPS: Final = ("outside_accounts", "fact_parts", "identity_facts", "credential_facts", "partner_facts")
+_STEPS: Final = ("fact_parts", "identity_facts", "credential_facts", "partner_facts")
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
-    """Fills outside_accounts and the three tables of facts; reads every other derived table of resolve."""
+    """Fills the three tables of facts; reads every other derived table of resolve."""
     owners.read_people(con)
     contracts.conclude(con)
     for name in _STEPS:

@@ -78,8 +78,12 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         """
     ).fetchall()
     # One row that calls a value shared is enough: nobody is named by it.
-    shared = {(kind, key) for _, kind, value, _, exclusive, _ in aliases if not exclusive for key in _keys(kind, value)}
-    aliases = [alias for alias in aliases if all((alias[1], key) not in shared for key in _keys(alias[1], alias[2]))]
+    shared = {
+        (kind, key) for _, kind, value, _, exclusive, _ in aliases if not exclusive for key in alias_forms(kind, value)
+    }
+    aliases = [
+        alias for alias in aliases if all((alias[1], key) not in shared for key in alias_forms(alias[1], alias[2]))
+    ]
     _fill(
         con,
         "alias_keys",
@@ -87,7 +91,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         (
             (kind, key, partner_id, our_tenant, row)
             for partner_id, kind, value, our_tenant, _, row in aliases
-            for key in _keys(kind, value)
+            for key in alias_forms(kind, value)
         ),
     )
     _match_tags(con, partners, aliases)
@@ -113,7 +117,7 @@ def _fill(
     )
 
 
-def _keys(kind: str, value: str) -> set[str]:
+def alias_forms(kind: str, value: str) -> set[str]:
     """How an alias appears in our systems; spreadsheets eat leading zeros, people paste whole addresses."""
     text = value.strip()
     folded = text.casefold()

@@ -17,7 +17,6 @@ from nhiscan.model import (
     Partner,
     Person,
     Record,
-    Tenant,
     Trust,
     TrustCondition,
 )
@@ -138,36 +137,6 @@ def test_a_partners_role_on_an_issuer_that_we_use_too_stays_outside() -> None:
     theirs = IdentityMapping(role_id("sync"), partner_id="P-1", decided_by="dana@acme.example")
     con = _resolved(role(), oidc_trust(), NORDWIND, theirs, company=ours)
     assert _identity(con, "is_trusted_from_outside") == (True,)
-
-
-def _outside(*records: Record, company: Iterable[tuple[str, str, str | None]] = ()) -> list[tuple[Any, ...]]:
-    con = _resolved(NORDWIND, role(), trust(_N), *records, company=list(company))
-    return rows(con, "select account, partner_id from outside_accounts order by account")
-
-
-def test_an_outside_account_is_its_one_holders() -> None:
-    assert _outside() == [(_N, None)]
-    assert _outside(account_alias("P-1", _N)) == [(_N, "P-1")]
-    assert _outside(account_alias("P-1", _N), Partner("P-2", "Kestrel"), account_alias("P-2", _N)) == [(_N, None)]
-    assert _outside(replace(account_alias("P-1", _N), exclusive=False)) == [(_N, None)]
-
-
-@pytest.mark.parametrize(
-    ("valid", "holder"),
-    [
-        ({"valid_to": date(2026, 1, 31)}, "P-1"),
-        ({"valid_to": date(2026, 1, 30)}, None),
-        ({"valid_from": date(2026, 1, 31)}, "P-1"),
-        ({"valid_from": date(2026, 2, 1)}, None),
-    ],
-)
-def test_an_account_that_changes_hands_is_its_holders_of_the_day(valid: dict[str, Any], holder: str | None) -> None:
-    assert _outside(replace(account_alias("P-1", _N), **valid)) == [(_N, holder)]
-
-
-def test_an_account_that_is_ours_or_was_scanned_is_not_outside() -> None:
-    assert _outside(company=[("aws_account", _N, "prod")]) == []
-    assert _outside(Tenant(f"aws:{_N}", "aws")) == []
 
 
 def _anybody(narrowed_by: str | None) -> Trust:

@@ -11,11 +11,12 @@ with held as (
         t.principal,
         t.external_id_check,
         t.narrowed_by,
-        coalesce(o.partner_id, o.account) as holder,
+        coalesce(o.partner_id, o.name) as holder,
         p.name as partner_name,
         p.legal_name
     from trusts t
-    join outside_accounts o on o.account = t.account
+    join identity_facts f on f.identity_key = t.identity_key
+    join integration_facts o on o.tenant_id = f.tenant_id and o.kind = 'account' and o.name = t.account
     left join partners p on p.partner_id = o.partner_id
     where t.mechanism = 'assume_role'
         and t.principal_kind in ('any', 'account', 'identity')

@@ -3,7 +3,8 @@
 with several_accounts as (
     select t.identity_key
     from trusts t
-    join outside_accounts o on o.account = t.account
+    join identity_facts f on f.identity_key = t.identity_key
+    join integration_facts o on o.tenant_id = f.tenant_id and o.kind = 'account' and o.name = t.account
     where t.mechanism = 'assume_role'
         and o.partner_id is not null
     group by t.identity_key

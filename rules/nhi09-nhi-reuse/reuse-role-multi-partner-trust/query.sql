@@ -3,12 +3,13 @@ with counted as (
     select
         t.identity_key,
         count(distinct o.partner_id) as partners,
-        count(distinct o.account) as accounts,
-        count(distinct case when o.partner_id is null then o.account end) as unclaimed,
+        count(distinct o.name) as accounts,
+        count(distinct case when o.partner_id is null then o.name end) as unclaimed,
         min(coalesce(p.name, o.partner_id)) as first_partner,
         max(coalesce(p.name, o.partner_id)) as last_partner
     from trusts t
-    join outside_accounts o on o.account = t.account
+    join identity_facts f on f.identity_key = t.identity_key
+    join integration_facts o on o.tenant_id = f.tenant_id and o.kind = 'account' and o.name = t.account
     left join partners p on p.partner_id = o.partner_id
     where t.mechanism = 'assume_role'
     group by t.identity_key
