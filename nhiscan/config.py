@@ -98,11 +98,12 @@ def _table(value: Any, where: str) -> Mapping[str, Any]:
     return value
 
 
-def build(cls: type[Any], data: Any, *, where: str, base: Path, environ: Mapping[str, str]) -> Any:
+def build(cls: type[Any], data: Any, *, where: str, base: Path, environ: Mapping[str, str] | None) -> Any:
     """An instance of the dataclass `cls` from a TOML table: its fields are the settings.
 
     Fields may be str, int, float, bool, Path, Secret (given as a reference), dataclasses,
     `tuple[X, ...]`, `Mapping[str, str]`, or any of these or None.
+    `environ` None: nothing is looked up and every Secret is a dummy, as on replay.
     Raises: ConfigError naming the key.
     """
     if not isinstance(data, dict):
@@ -119,7 +120,7 @@ def build(cls: type[Any], data: Any, *, where: str, base: Path, environ: Mapping
     return cls(**values)
 
 
-def _value(kind: Any, value: Any, *, where: str, base: Path, environ: Mapping[str, str]) -> Any:
+def _value(kind: Any, value: Any, *, where: str, base: Path, environ: Mapping[str, str] | None) -> Any:
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         (kind,) = (arg for arg in typing.get_args(kind) if arg is not type(None))

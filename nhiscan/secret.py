@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from nhiscan.errors import ConfigError, StoreError
 
+DUMMY: Final = "credential-of-a-replay"  # for every credential of the scanner, on tapes and while one is replayed
 _SHORTEST_REDACTED = 4  # shorter values would blank out ordinary words of a log
 _KEY_BYTES: Final = 32
 _BREAKS: Final = re.compile(r"\s|\\[nr]")
@@ -101,13 +102,15 @@ def _make_key(path: Path) -> None:
             draft.unlink(missing_ok=True)
 
 
-def resolve_reference(text: str, *, key: str, environ: Mapping[str, str], base: Path) -> Secret:
-    """The value behind `env:NAME` or `file:PATH`; a relative path starts at `base`.
+def resolve_reference(text: str, *, key: str, environ: Mapping[str, str] | None, base: Path) -> Secret:
+    """The value behind `env:NAME` or `file:PATH`; a relative path starts at `base`. Without `environ`: a dummy.
 
     Raises: ConfigError naming `key` and the reference, never the value.
     """
     scheme, _, name = text.partition(":")
-    if scheme == "env":
+    if environ is None and scheme in ("env", "file"):
+        return Secret(DUMMY)
+    if scheme == "env" and environ is not None:
         if name not in environ:
             raise ConfigError(f"{key}: environment variable {name} is not set", hint=f"set {name} and run again")
         value = environ[name]
