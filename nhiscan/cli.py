@@ -134,6 +134,9 @@ def init(folder: Path) -> None:
 )
 @click.option("--report", "report_file", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML report.")
 @click.option("--strict", is_flag=True, help="Stop at any register row that is not accepted.")
+@click.option(
+    "--only", metavar="SYSTEM,…", help="Read only these collectors; carry over what the current scan holds of others."
+)
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 1 when an open case is this severe or worse.")
 @click.option("--fail-on-new", is_flag=True, help="Let --fail-on look at new cases only.")
 @_json_option
@@ -142,6 +145,7 @@ def scan(
     as_of: datetime | None,
     report_file: Path | None,
     strict: bool,
+    only: str | None,
     fail_on: str | None,
     fail_on_new: bool,
     as_json: bool,
@@ -164,14 +168,15 @@ def scan(
     settings = config.read(config_file)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a runner's stop ends as ^C does, with nothing left over
     os.umask(0o077)  # whatever is written, spilled or logged from here on is for the owner only
-    collectors = line.collectors(settings, environ=os.environ, strict=strict)
+    systems = None if only is None else frozenset(name.strip() for name in only.split(","))
+    collectors = line.collectors(settings, environ=os.environ, strict=strict, only=systems)
     for collector in collectors:
         _redacting.add_settings(collector)
     loaded = rule_folders.load()
     rule_folders.check_overrides(loaded, settings.rules)
     with _progress() as (on_stage, on_progress):
         ctx = collect.Context(as_of=as_of or _now(), clock=None if as_of else _now, on_progress=on_progress)
-        published = line.run(settings, collectors, loaded, ctx=ctx, clock=_now, on_stage=on_stage)
+        published = line.run(settings, collectors, loaded, ctx=ctx, clock=_now, on_stage=on_stage, only=systems)
     with store.open_published(settings.state, published.scan_id) as con:
         if report_file is not None:
             try:

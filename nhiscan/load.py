@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from nhiscan.model import COVERED, KEYED, RECORD_TYPES, Coverage, Record
+from nhiscan.model import COVERED, KEYED, RECORD_TYPES, REGISTER_RECORD_TYPES, Coverage, Record
 
 _BATCH: Final = 50_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,6 +26,8 @@ _SQL_TYPES: Final[dict[type, str]] = {
     datetime: "timestamp",
     date: "date",
 }
+# The text id of a row, where one that comes twice has to be one row.
+_IDS: Final = {**{table: f"{stem}_id" for table, stem in KEYED.items()}, "usage": "event_id"}
 # The dataset whose coverage a dropped row spoils.
 _DATASETS: Final = {
     "identities": "identities",
@@ -44,6 +46,7 @@ _DATASETS: Final = {
     "sightings": "sightings.environment",
     "org_policies": "scps",
     "service_uses": "usage.services",
+    "usage": "usage.calls",
 }
 
 
@@ -74,6 +77,27 @@ class Stage:
         if len(rows) >= _BATCH:
             self._flush(type(record))
 
+    def take(
+        self, kind: type[Record], select: str, values: Sequence[Any] = (), *, instead_of: str | None = None
+    ) -> None:
+        """Adds the rows of a query that returns fields of `kind` by name; a field that it leaves out is unknown.
+
+        `instead_of` names a field: rows added before that hold the same in it make way.
+        """
+        self._flush(kind)
+        self._open(kind)
+        if instead_of is not None:
+            self._con.execute(
+                f"delete from stage_{kind.table} where {instead_of} in (select {instead_of} from ({select}))", values
+            )
+        self._con.execute(f"insert into stage_{kind.table} by name {select}", values)
+
+    def leave_out(self, kind: type[Record], where: str, values: Sequence[Any]) -> None:
+        """Forgets rows added so far."""
+        self._flush(kind)
+        self._open(kind)
+        self._con.execute(f"delete from stage_{kind.table} where {where}", values)
+
     def finish(self) -> None:
         """Moves everything into the tables: keyed ones first, and coverage last because the others may spoil it."""
         for kind in RECORD_TYPES:
@@ -88,10 +112,7 @@ class Stage:
         if not rows:
             return
         columns = self._columns[kind]
-        if kind not in self._staged:
-            typed = ", ".join(f"{c.name} {c.sql_type}" for c in columns)
-            self._con.execute(f"create temp table stage_{kind.table} ({typed})")
-            self._staged.add(kind)
+        self._open(kind)
         values = zip(*map(attrgetter(*(c.name for c in columns)), rows), strict=True)
         frame = pd.DataFrame({c.name: c.to_series(v) for c, v in zip(columns, values, strict=True)})
         self._con.register("batch", frame)
@@ -99,6 +120,12 @@ class Stage:
         self._con.execute(f"insert into stage_{kind.table} select {casts} from batch")
         self._con.unregister("batch")
         rows.clear()
+
+    def _open(self, kind: type[Record]) -> None:
+        if kind not in self._staged:
+            typed = ", ".join(f"{c.name} {c.sql_type}" for c in self._columns[kind])
+            self._con.execute(f"create temp table stage_{kind.table} ({typed})")
+            self._staged.add(kind)
 
     def _move(self, kind: type[Record]) -> None:
         table = kind.table
@@ -108,8 +135,9 @@ class Stage:
         selected = [f"s.{c.name}" for c in columns]
         joins: list[str] = []
         missing: list[str] = []
-        if table in KEYED:
+        if table in _IDS:
             self._drop_repeats(kind)
+        if table in KEYED:
             targets.insert(0, f"{KEYED[table]}_key")
             selected.insert(0, f"row_number() over (order by s.{KEYED[table]}_id)")
         for i, column in enumerate(columns):
@@ -127,24 +155,25 @@ class Stage:
         ).fetchall()
         ((staged,),) = self._con.execute(f"select count(*) from {source}").fetchall()
         if moved < staged:
-            first = next(c.name for c in columns if c.ref is not None)
+            named = ", ".join(f"s.{c.name}" for c in columns if c.ref is not None)
             lost = self._con.execute(
-                f"select split_part(s.{first}, ':', 1) || ':' || split_part(s.{first}, ':', 2) as tenant_id, "
-                f"count(*), min(s.{first}) from {from_} where {dangling} group by 1 order by 1"
+                f"select {_tenant(kind, 's.')}, count(*), min(coalesce({named})) "
+                f"from {from_} where {dangling} group by 1 order by 1"
             ).fetchall()
             for tenant_id, count, example in lost:
                 self._spoil(table, tenant_id, f"{count} rows of {table} name something not collected, first {example}")
 
     def _drop_repeats(self, kind: type[Record]) -> None:
         """Keeps one row an id. The same row twice is harmless (pages overlap); two different ones are not."""
-        table, id_ = kind.table, f"{KEYED[kind.table]}_id"
+        table, id_ = kind.table, _IDS[kind.table]
         ((rows, ids),) = self._con.execute(f"select count(*), count(distinct {id_}) from stage_{table}").fetchall()
         if rows == ids:
             return
         self._con.execute(f"create temp table once as select distinct * from stage_{table}")
         repeated = self._con.execute(
-            f"select split_part({id_}, ':', 1) || ':' || split_part({id_}, ':', 2), count(*), min({id_}) "
-            f"from (select {id_} from once group by {id_} having count(*) > 1) group by 1 order by 1"
+            f"select tenant_id, count(*), min({id_}) "
+            f"from (select {id_}, min({_tenant(kind)}) as tenant_id from once group by {id_} having count(*) > 1) "
+            "group by 1 order by 1"
         ).fetchall()
         order = ", ".join(c.name for c in self._columns[kind])
         self._con.execute(f"delete from stage_{table}")
@@ -161,10 +190,34 @@ class Stage:
             return
         covered = ", ".join(f"'{status}'" for status in sorted(COVERED))
         self._con.execute(
-            "update stage_coverage set status = 'partial', reason = ? "
-            f"where tenant_id = ? and dataset = ? and status in ({covered})",
-            [reason, tenant_id, _DATASETS[table]],
+            f"""
+            update stage_coverage
+            set
+                status = case when status in ({covered}) then 'partial' else status end,
+                original_status = case when status = 'carried' then 'partial' end,
+                reason = case when status = 'carried' then concat_ws('; ', reason, $reason) else $reason end
+            where tenant_id = $tenant_id
+                and dataset = $dataset
+                and (status in ({covered}) or (status = 'carried' and original_status in ({covered})))
+            """,
+            {"reason": reason, "tenant_id": tenant_id, "dataset": _DATASETS[table]},
         )
+
+
+def whose(kind: type[Record]) -> str | None:
+    """The field of a row whose text begins with its tenant; None: the row is the register's."""
+    if kind in REGISTER_RECORD_TYPES:
+        return None
+    names = [field.name for field in dataclasses.fields(kind)]
+    return "tenant_id" if "tenant_id" in names else names[0]
+
+
+def _tenant(kind: type[Record], prefix: str = "") -> str:
+    """SQL for the tenant of a row under its text ids."""
+    name = whose(kind)
+    if name == "tenant_id":
+        return f"{prefix}tenant_id"
+    return f"split_part({prefix}{name}, ':', 1) || ':' || split_part({prefix}{name}, ':', 2)"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

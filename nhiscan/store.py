@@ -1,8 +1,9 @@
 """Scans on disk: built in a new file, published by moving a pointer, opened read-only ever after.
 
-<state>/scans/<scan-id>/*.parquet is the durable snapshot, <state>/scans/<scan-id>.duckdb a cache of it,
-<state>/CURRENT the pointer. A scan under construction lives in scans/.build-<scan-id> and is removed by
-the next scan when its process died, so that a crash loses at most what was not published.
+<state>/scans/<scan-id>/*.parquet is the durable snapshot, with the schema it was written by in schema.sql;
+<state>/scans/<scan-id>.duckdb is a cache of it in the schema of this version, <state>/CURRENT the pointer. A
+scan under construction lives in scans/.build-<scan-id> and is removed by the next scan when its process died,
+so that a crash loses at most what was not published.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from typing import Any, Final
 
 import duckdb
 
-from nhiscan import __version__
 from nhiscan.errors import LockError, StoreError
 
 # Readable by every supported DuckDB; a file of the newest default is refused by older ones.
 STORAGE_VERSION: Final = "v1.4.0"
 _SCAN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+_COLUMN: Final = re.compile(r"    (\w+) (\w+),? -- ")
 _MEMORY_LIMIT: Final = "1GB"
 _DISK_ERRORS: Final = (OSError, duckdb.IOException, duckdb.FatalException)
 _INTERRUPTED: Final = "Query interrupted"  # what DuckDB makes of a KeyboardInterrupt while it works
@@ -115,7 +116,7 @@ class Build:
     def __init__(self, state: Path, scan_id: str) -> None:
         self.state = state
         self.scan_id = scan_id
-        self._folder = state / "scans" / f".build-{scan_id}"
+        self.folder = state / "scans" / f".build-{scan_id}"
         self.con: duckdb.DuckDBPyConnection
 
     def __enter__(self) -> Build:
@@ -127,10 +128,10 @@ class Build:
         return self
 
     def _open(self) -> None:
-        self._folder.mkdir(mode=0o700)
-        self.con = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(self._folder / "spill")})
+        self.folder.mkdir(mode=0o700)
+        self.con = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(self.folder / "spill")})
         self.con.execute("set preserve_insertion_order = false")
-        self.con.execute(f"attach '{_quoted(self._database)}' as scan (storage_version '{STORAGE_VERSION}')")
+        self.con.execute(f"attach '{quoted(self._database)}' as scan (storage_version '{STORAGE_VERSION}')")
         self.con.execute("use scan")
         create_schema(self.con)
 
@@ -138,7 +139,7 @@ class Build:
         if hasattr(self, "con"):
             with contextlib.suppress(duckdb.Error):  # a full disk also fails the close; the folder goes anyway
                 self.con.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         if isinstance(error, _DISK_ERRORS):
             raise _cannot_write(self.state, error) from error
         if isinstance(error, RuntimeError) and str(error) == _INTERRUPTED:
@@ -146,21 +147,24 @@ class Build:
 
     @property
     def _database(self) -> Path:
-        return self._folder / "scan.duckdb"
+        return self.folder / "scan.duckdb"
 
     def attach_previous(self) -> str | None:
-        """Attaches the current scan read-only as `previous` and returns that name; None on the first scan."""
+        """Attaches the current scan read-only as `previous` and returns that name; None on the first scan.
+
+        A scan of an older version is brought to today's schema first: a table or column that it lacks is empty.
+        """
         scan_id = current(self.state)
         if scan_id is None:
             return None
         path = _cache(self.state, scan_id)
-        self.con.execute(f"attach '{_quoted(path)}' as previous (read_only)")
+        self.con.execute(f"attach '{quoted(path)}' as previous (read_only)")
         return "previous"
 
     def publish(self) -> None:
         """Writes the snapshot, then moves the pointer. Raises StoreError and leaves the old pointer on failure."""
-        with _disk_errors(self.state):
-            snapshot = self._folder / "snapshot"
+        with disk_errors(self.state):
+            snapshot = self.folder / "snapshot"
             snapshot.mkdir(mode=0o700)
             if self.con.execute(
                 "select count(*) from duckdb_databases() where database_name = 'previous'"
@@ -168,16 +172,17 @@ class Build:
                 self.con.execute("detach previous")
             for table in tables():
                 path = snapshot / f"{table}.parquet"
-                self.con.execute(f"copy {table} to '{_quoted(path)}' (format parquet, compression zstd)")
-                _sync(path)
+                self.con.execute(f"copy {table} to '{quoted(path)}' (format parquet, compression zstd)")
+                sync(path)
+            write_text(snapshot / "schema.sql", schema_sql())
             self.con.execute("checkpoint scan")
             self.con.close()
-            _sync(self._database)
-            _sync(snapshot)
+            sync(self._database)
+            sync(snapshot)
             scans = self.state / "scans"
             self._database.rename(scans / f"{self.scan_id}.duckdb")
             snapshot.rename(scans / self.scan_id)
-            _sync(scans)
+            sync(scans)
             write_text(self.state / "CURRENT", f"{self.scan_id}\n")
 
 
@@ -194,7 +199,7 @@ def _remove_crashed(state: Path) -> None:
 
 def log_run(state: Path, entry: dict[str, Any]) -> None:
     """Appends one line to runs.jsonl."""
-    with _disk_errors(state), (state / "runs.jsonl").open("a", encoding="utf-8") as file:
+    with disk_errors(state), (state / "runs.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry, default=str) + "\n")
 
 
@@ -250,41 +255,76 @@ def open_published(state: Path, scan_id: str | None = None) -> duckdb.DuckDBPyCo
 def _cache(state: Path, scan_id: str) -> Path:
     path = state / "scans" / f"{scan_id}.duckdb"
     try:
-        duckdb.connect(str(path), read_only=True).close()
+        with duckdb.connect(str(path), read_only=True) as con:
+            found = con.execute("select table_name, column_name, data_type from duckdb_columns() where not internal")
+            is_usable = set(found.fetchall()) == _schema_columns()
     except duckdb.Error:
+        is_usable = False
+    if not is_usable:
         _rebuild(state, scan_id, path)
     return path
 
 
+def _schema_columns() -> set[tuple[str, str, str]]:
+    """(table, column, type) of every column of today's schema."""
+    columns = set()
+    table = ""
+    for line in schema_sql().splitlines():
+        if line.startswith("create table "):
+            table = line.split()[2]
+        elif column := _COLUMN.match(line):
+            columns.add((table, column[1], column[2].upper()))
+    return columns
+
+
 def _rebuild(state: Path, scan_id: str, path: Path) -> None:
-    """Makes the cache again from the snapshot: it was deleted, damaged, or written by a newer DuckDB."""
+    """Makes the cache again from the snapshot: deleted, damaged, of another version of nhiscan or of a newer DuckDB."""
     snapshot = state / "scans" / scan_id
     draft = path.with_name(f".rebuild-{os.getpid()}-{path.name}")
     try:
-        with _disk_errors(state), duckdb.connect() as con:
-            con.execute(f"attach '{_quoted(draft)}' as scan (storage_version '{STORAGE_VERSION}')")
+        with disk_errors(state), duckdb.connect() as con:
+            con.execute(f"attach '{quoted(draft)}' as scan (storage_version '{STORAGE_VERSION}')")
             con.execute("use scan")
             create_schema(con)
-            missing = []
-            for table in tables():
-                rows = snapshot / f"{table}.parquet"
-                if not rows.is_file():
-                    missing.append(rows.name)
-                    continue
+            for table in _held(state, scan_id):
+                rows = f"read_parquet('{quoted(snapshot / f'{table}.parquet')}')"
                 try:
-                    con.execute(f"insert into {table} by name select * from read_parquet('{_quoted(rows)}')")
+                    theirs = [name for name, *_ in con.execute(f"describe select * from {rows}").fetchall()]
+                    ours = [name for name, *_ in con.execute(f"describe {table}").fetchall()]
+                    shared = ", ".join(name for name in ours if name in theirs)
+                    con.execute(f"insert into {table} ({shared}) select {shared} from {rows}")
                 except _DISK_ERRORS:
                     raise
                 except duckdb.Error as error:
-                    raise _damaged(state, scan_id, f"{rows.name} cannot be read") from error
-            # A scan of another version may have had fewer tables; one of ours has lost what is missing.
-            if missing and con.execute("select tool_version from scans").fetchall() in ([], [(__version__,)]):
-                raise _damaged(state, scan_id, f"{', '.join(missing)} missing")
+                    raise _damaged(state, scan_id, f"{table}.parquet cannot be read") from error
             con.execute("use memory")
             con.execute("detach scan")
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _held(state: Path, scan_id: str) -> list[str]:
+    """Tables of today's schema that a snapshot holds; one of another version may lack some.
+
+    Raises: StoreError when it has lost one. A snapshot without schema.sql was written before snapshots said what they
+    hold, so that what is there has to be taken for all.
+    """
+    snapshot = state / "scans" / scan_id
+    found = {path.stem for path in snapshot.glob("*.parquet")}
+    schema = snapshot / "schema.sql"
+    promised = set(tables(schema.read_text(encoding="utf-8", errors="replace"))) if schema.is_file() else {"scans"}
+    if promised - found:
+        missing = ", ".join(f"{table}.parquet" for table in sorted(promised - found))
+        raise _damaged(state, scan_id, f"{missing} missing")
+    return [table for table in tables() if table in found]
+
+
+def settle(draft: Path, path: Path) -> None:
+    """Moves a file that was written elsewhere on the disk to its place: there in full, or not at all."""
+    sync(draft)
+    draft.rename(path)
+    sync(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -297,7 +337,7 @@ def write_text(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise StoreError(
             f"cannot write {path}: {error.strerror}", hint="check the path, its permissions and the free space"
@@ -308,7 +348,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _disk_errors(state: Path) -> Iterator[None]:
+def disk_errors(state: Path) -> Iterator[None]:
+    """Turns what the disk refuses into a StoreError."""
     try:
         yield
     except _DISK_ERRORS as error:
@@ -331,7 +372,8 @@ def _damaged(state: Path, scan_id: str, what: str) -> StoreError:
     )
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Returns when a file, or which files a folder holds, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -339,5 +381,5 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
     return str(path).replace("'", "''")

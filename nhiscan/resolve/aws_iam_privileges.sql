@@ -5,8 +5,10 @@ with scps as (
     from coverage c
     where c.dataset = 'scps'
     group by c.tenant_id
-    having count(case when c.status in ('complete', 'not_applicable') then 1 end) > 0
-       and count(case when c.status in ('partial', 'denied', 'truncated', 'failed', 'carried') then 1 end) = 0
+    having count(case when coalesce(c.original_status, c.status) in ('complete', 'not_applicable') then 1 end) > 0
+       and count(
+           case when coalesce(c.original_status, c.status) in ('partial', 'denied', 'truncated', 'failed') then 1 end
+       ) = 0
 )
 select h.identity_key, r.verb, r.scope, r.certainty, r.level, r.policy_key, r.via_key, r.statement,
        case when s.tenant_id is null then r.considered || '; SCPs not read' else r.considered end as considered

@@ -4,7 +4,7 @@ create or replace temp table covered as
 select tenant_id, dataset
 from coverage
 group by tenant_id, dataset
-having bool_and(status in ('complete', 'not_applicable'));
+having bool_and(coalesce(original_status, status) in ('complete', 'not_applicable'));
 
 create or replace temp table tenant_environments as
 select tenant_id, min(environment) as environment

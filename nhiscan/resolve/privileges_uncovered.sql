@@ -9,8 +9,10 @@ covered as (
     select c.tenant_id, c.dataset
     from coverage c
     group by c.tenant_id, c.dataset
-    having count(case when c.status in ('complete', 'not_applicable') then 1 end) > 0
-       and count(case when c.status in ('partial', 'denied', 'truncated', 'failed', 'carried') then 1 end) = 0
+    having count(case when coalesce(c.original_status, c.status) in ('complete', 'not_applicable') then 1 end) > 0
+       and count(
+           case when coalesce(c.original_status, c.status) in ('partial', 'denied', 'truncated', 'failed') then 1 end
+       ) = 0
 ),
 uncovered as (
     select t.tenant_id, string_agg(n.dataset, ', ' order by n.dataset) as datasets

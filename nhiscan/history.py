@@ -1,0 +1,215 @@
+"""Events that age out at the provider, kept across scans.
+
+<state>/history/<provider>/<tenant>/<dataset>/<scan-id>.parquet holds what a scan read and no scan before it; files
+are only ever added. reach.json beside them says what was read without a gap. Both are written before the scan is
+published: a crash in between leaves events that the next scan reads again and recognises by their ids.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from nhiscan import store
+from nhiscan.errors import StoreError
+from nhiscan.load import Stage
+from nhiscan.model import Record, Use
+
+# Dataset -> what it consists of; rows have event_id, tenant_id and occurred_at.
+KEPT: Final[Mapping[str, type[Record]]] = {"usage.calls": Use}
+# Older events stay on disk and enter no scan: a year of weekly reviews, and some weeks to act on them.
+MOST_DAYS: Final = 400
+# Read again each time, because providers deliver late: CloudTrail within minutes, event files of a CRM within a day.
+OVERLAP: Final = timedelta(days=1)
+_PLAIN: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What was completely read of a dataset: all events from `since` to `until`; since None: from a time unknown."""
+
+    since: datetime | None
+    until: datetime
+
+    @property
+    def watermark(self) -> datetime:
+        return self.until - OVERLAP
+
+
+Reaches = Mapping[tuple[str, str], Reach]
+
+
+def reaches(state: Path) -> dict[tuple[str, str], Reach]:
+    """The reach of each (tenant, dataset) of which history is kept.
+
+    Raises: StoreError naming a file that cannot be read.
+    """
+    found = {}
+    for file in sorted((state / "history").glob("*/*/*/reach.json")):
+        try:
+            said = json.loads(file.read_text(encoding="utf-8"))
+            since = said["since"] and datetime.fromisoformat(said["since"]).astimezone(UTC)
+            until = datetime.fromisoformat(said["until"]).astimezone(UTC)
+            found[str(said["tenant_id"]), str(said["dataset"])] = Reach(since, until)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise StoreError(
+                f"cannot read {file}: {error}",
+                hint="restore it from a backup, or delete it: then all that the provider still holds is read again",
+            ) from error
+    return found
+
+
+def merge(
+    con: duckdb.DuckDBPyConnection, stage: Stage, state: Path, tenants: Collection[str], *, as_of: datetime
+) -> None:
+    """Adds the kept events of these tenants to what was newly read; an event that is in both stays as it was kept.
+
+    Raises: StoreError naming a file that cannot be read.
+    """
+    oldest = _floor(as_of)
+    for dataset, kind in KEPT.items():
+        fields = ", ".join(field.name for field in dataclasses.fields(kind))
+        con.execute(f"create or replace temp table kept_{kind.table} as select {fields} from {kind.table} where false")
+        for tenant_id in sorted(tenants):
+            if files := sorted(_folder(state, tenant_id, dataset).glob("*.parquet")):
+                try:
+                    _read(con, kind, files, [tenant_id, oldest])
+                except duckdb.Error:
+                    _refuse(con, files)
+                    raise
+        stage.take(kind, f"select * from kept_{kind.table}", instead_of="event_id")
+        stage.leave_out(kind, "occurred_at < ?", [oldest])
+
+
+def advance(
+    con: duckdb.DuckDBPyConnection, before: Reaches, *, as_of: datetime, now: datetime
+) -> dict[tuple[str, str], Reach]:
+    """Moves reaches by what this scan read completely, and writes into coverage how far back the scan now sees.
+
+    `now` caps them: a moment that --as-of puts into the future has not been read yet.
+    """
+    after = dict(before)
+    for tenant_id, dataset, history_from, read_at in con.execute(
+        "select tenant_id, dataset, max(history_from), min(coalesce(collected_at, ?)) from coverage "
+        f"where dataset in ({', '.join('?' for _ in KEPT)}) "
+        "group by tenant_id, dataset having bool_and(status = 'complete')",
+        [_naive(as_of), *KEPT],
+    ).fetchall():
+        after[tenant_id, dataset] = _advanced(
+            before.get((tenant_id, dataset)), since=_aware(history_from), until=min(read_at.replace(tzinfo=UTC), now)
+        )
+    for (tenant_id, dataset), reach in after.items():
+        if reach.since is not None:
+            con.execute(
+                "update coverage set history_from = ? where tenant_id = ? and dataset = ?",
+                [max(_naive(reach.since), _floor(as_of)), tenant_id, dataset],
+            )
+    return after
+
+
+def _advanced(before: Reach | None, *, since: datetime | None, until: datetime) -> Reach:
+    """A source that no longer held what follows the watermark leaves a gap: the reach begins anew behind it."""
+    if before is None or (since is not None and since > before.watermark):
+        return Reach(since, until)
+    return Reach(before.since, max(before.until, until))
+
+
+def keep(build: store.Build, reached: Reaches, before: Reaches) -> None:
+    """Writes the events that were not kept yet, then how far they reach.
+
+    Raises: StoreError when the disk refuses; no half-written file is left.
+    """
+    with store.disk_errors(build.state):
+        for dataset, kind in KEPT.items():
+            build.con.execute(
+                f"create or replace temp table fresh as select * from {kind.table} "
+                f"where event_id not in (select event_id from kept_{kind.table})"
+            )
+            for (tenant_id,) in build.con.execute("select distinct tenant_id from fresh order by 1").fetchall():
+                folder = _folder(build.state, tenant_id, dataset)
+                _make(folder)
+                build.con.execute(
+                    "create or replace temp table fresh_part as select * from fresh where tenant_id = ?", [tenant_id]
+                )
+                draft = build.folder / "history.parquet"
+                build.con.execute(f"copy fresh_part to '{store.quoted(draft)}' (format parquet, compression zstd)")
+                store.settle(draft, folder / f"{build.scan_id}.parquet")
+        for (tenant_id, dataset), reach in reached.items():
+            if reach != before.get((tenant_id, dataset)):
+                folder = _folder(build.state, tenant_id, dataset)
+                _make(folder)
+                said = {
+                    "tenant_id": tenant_id,
+                    "dataset": dataset,
+                    "since": reach.since and reach.since.isoformat(),
+                    "until": reach.until.isoformat(),
+                }
+                store.write_text(folder / "reach.json", json.dumps(said, indent=2) + "\n")
+
+
+def _read(con: duckdb.DuckDBPyConnection, kind: type[Record], files: list[Path], values: Sequence[Any]) -> None:
+    """Adds what files hold to the kept rows; a column that an older version did not write is unknown."""
+    listed = ", ".join(f"'{store.quoted(file)}'" for file in files)
+    rows = f"read_parquet([{listed}], union_by_name = true, filename = true)"
+    ours = {field.name for field in dataclasses.fields(kind)}
+    theirs = [name for name, *_ in con.execute(f"describe select * from {rows}").fetchall()]
+    shared = ", ".join(name for name in theirs if name in ours)
+    con.execute(
+        f"insert into kept_{kind.table} by name select {shared} from {rows} where tenant_id = ? and occurred_at >= ? "
+        "qualify row_number() over (partition by event_id order by filename) = 1",
+        values,
+    )
+
+
+def _refuse(con: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
+    """Raises: StoreError naming the first of these files that cannot be read."""
+    for file in files:
+        try:
+            con.execute(f"select count(hash(e)) from read_parquet('{store.quoted(file)}') e").fetchall()
+        except duckdb.Error as error:
+            raise StoreError(
+                f"the history file {file} cannot be read: {error}",
+                hint="restore it from a backup; or move it away and delete reach.json beside it: then everything that "
+                "the provider still holds is read again, and what only this file held is lost",
+            ) from error
+
+
+def _folder(state: Path, tenant_id: str, dataset: str) -> Path:
+    provider, _, tenant = tenant_id.partition(":")
+    return state / "history" / _in_path(provider) / _in_path(tenant) / dataset
+
+
+def _in_path(name: str) -> str:
+    """A folder's name for a text that others chose: equal only for equal texts, on any file system."""
+    if _PLAIN.fullmatch(name):
+        return name
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:40]
+    return f"{readable}~{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:16]}"
+
+
+def _make(folder: Path) -> None:
+    for path in (*reversed(folder.parents[:3]), folder):
+        if not path.is_dir():
+            path.mkdir(mode=0o700)
+            store.sync(path.parent)
+
+
+def _floor(as_of: datetime) -> datetime:
+    return _naive(as_of) - timedelta(days=MOST_DAYS)
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment and moment.replace(tzinfo=UTC)
