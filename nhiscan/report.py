@@ -62,8 +62,11 @@ _OPEN: Final = ("open", "reopened")
 _STATED: Final = ("unsupported", "not_licensed")  # known beforehand, so a limit and not a gap
 _FIRST_CASES: Final = 25
 _FIRST_PER_PARTNER: Final = 5  # one partner with forty keys must not fill the first page
-# Collectors that were only ever run against stand-ins.
-_NEVER_LIVE: Final = ("aws",)
+# What each collector of ours was never run against.
+_NEVER_LIVE: Final = {
+    "aws": "a live AWS account, only stand-ins that follow AWS's published description",
+    "vault": "HashiCorp Vault, only live OpenBao servers",
+}
 # Columns of closed words and of our own texts; everything else may quote somebody and is masked in a narrowed report.
 _OUR_WORDS: Final = frozenset(
     """
@@ -316,6 +319,7 @@ def _coverage(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
                 "covered": 0,
                 "gaps": [],
                 "limits": 0,
+                "carried_at": None,
             },
         )
         # A dataset told twice counts as its worse half.
@@ -329,6 +333,8 @@ def _coverage(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
         if not row["is_covered"]:
             if row["status"] in _STATED:
                 tenant["limits"] += 1
+            elif row["status"] == "carried":
+                tenant["carried_at"] = min(tenant["carried_at"] or row["collected_at"], row["collected_at"])
             else:
                 tenant["gaps"].append(row)
     unread = [row for row in reader.rows("unread_tenants") if row["tenant_id"] not in tenants]
@@ -371,7 +377,10 @@ def _coverage(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
             for tenant in tenants.values()
             if tenant["provider"] == "aws" and tenant["tenant_id"] not in policies_read
         ),
-        "never_live": sorted(providers & set(_NEVER_LIVE)),
+        "scps_read": bool(policies_read),
+        "carried": [tenant for tenant in tenants.values() if tenant["carried_at"] is not None],
+        "fingerprinted": any(row["dataset"] == "stored_secrets.fingerprints" and row["is_covered"] for row in rows),
+        "never_live": [(provider, _NEVER_LIVE[provider]) for provider in sorted(providers & set(_NEVER_LIVE))],
     }
 
 

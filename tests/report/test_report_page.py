@@ -11,7 +11,7 @@ import pytest
 
 from nhiscan import printable, report
 from nhiscan.errors import NhiscanError
-from tests.report.estate import AS_OF, HOSTILE, MADE, hostile, insert, large, partner, small
+from tests.report.estate import AS_OF, AWS, HOSTILE, MADE, cover, hostile, insert, large, partner, small
 
 VOID = {"meta", "br", "img", "rect", "path", "circle", "link", "input", "hr"}
 
@@ -92,6 +92,37 @@ def test_a_failed_dataset_is_incomplete_even_where_the_scan_was_not_marked() -> 
     con = small()
     con.execute("update coverage set status = 'failed' where dataset = 'trusts'")
     assert "Incomplete scan" in section(paint(con), "scanned")
+
+
+def test_carried_tenants_are_named_with_the_day_they_were_read_and_are_no_gap() -> None:
+    con = small()
+    con.execute("update coverage set status = 'carried', collected_at = '2026-01-10' where tenant_id = ?", [AWS])
+    text = Page(paint(con)).text
+    assert f"Carried over from an earlier scan: {AWS}, read 2026-01-10" in text
+    assert "nothing there counts as mended or as clean" in text
+    assert "Incomplete scan" not in text
+    assert "Every source answered." not in text
+
+
+def test_no_word_of_carrying_where_everything_was_read() -> None:
+    text = Page(paint(small())).text
+    assert "Carried over" not in text
+    assert "Every source answered." in text
+
+
+def test_values_that_were_read_for_fingerprints_are_not_denied() -> None:
+    con = small()
+    assert "Values of secrets in stores were not read" in Page(paint(con)).text
+    cover(con, "vault:main", "stored_secrets.fingerprints")
+    text = Page(paint(con)).text
+    assert "Values of secrets in stores were not read" not in text
+    assert "read only in the mounts that were chosen" in text
+
+
+def test_policies_of_the_organisation_that_were_read_are_said_to_be_unweighed() -> None:
+    con = small()
+    cover(con, AWS, "scps")
+    assert "are not weighed yet" in Page(paint(con)).text
 
 
 def test_a_scan_without_coverage_is_no_complete_one() -> None:
