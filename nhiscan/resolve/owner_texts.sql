@@ -14,5 +14,9 @@ from (
     select value
     from tags
     where name in (select name from owner_tags)
+    union
+    select value
+    from resource_tags
+    where name in (select name from owner_tags)
 )
 where trim(text) <> ''

@@ -42,7 +42,7 @@ def read_people(con: duckdb.DuckDBPyConnection) -> None:
     """Fills two temporary tables: `decisions`, and `owner_answers`: whom each text that names an owner means today."""
     decisions.match(con)
     con.execute(_sql("people.sql"))
-    found = con.execute("select distinct name from tags order by name").fetchall()
+    found = con.execute("select name from tags union select name from resource_tags order by name").fetchall()
     labelled = [(name, _ROLES[names.label(name)]) for (name,) in found if names.label(name) in _ROLES]
     con.execute(
         """

@@ -62,7 +62,20 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     """Fills identity_partners; groups are left out, their members hold the access."""
     decisions.match(con)
     con.execute(_sql("shared_domains.sql"))
-    partners = con.execute(
+    partners = read_register(con)
+    _fill(con, "address_tags", ("name",), ((name,) for name in _tag_names(con, _ADDRESS_TAGS)))
+    _fill(con, "likeness_keys", ("key", "prefix", "partner_id", "name", "register_row"), _likeness(partners))
+    for name in ("partner_claims.sql", "partner_likeness.sql", "partners.sql"):
+        con.execute(_sql(name))
+
+
+def read_register(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """The partners (id, name, legal name, row), and how they are called in temporary tables.
+
+    `alias_keys`: aliases in force at as_of, in every form in which our systems write them. `partner_tags`: names of
+    tags that speak of a partner. `tag_values`: whom the values of these mean, on identities and resources.
+    """
+    partners: list[tuple[Any, ...]] = con.execute(
         "select distinct partner_id, name, legal_name, register_row from partners order by all"
     ).fetchall()
     aliases = con.execute(
@@ -95,10 +108,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         ),
     )
     _match_tags(con, partners, aliases)
-    _fill(con, "address_tags", ("name",), ((name,) for name in _tag_names(con, _ADDRESS_TAGS)))
-    _fill(con, "likeness_keys", ("key", "prefix", "partner_id", "name", "register_row"), _likeness(partners))
-    for name in ("partner_claims.sql", "partner_likeness.sql", "partners.sql"):
-        con.execute(_sql(name))
+    return partners
 
 
 def _sql(name: str) -> str:
@@ -146,7 +156,7 @@ def _ascii(domain: str) -> str:
 
 
 def _tag_names(con: duckdb.DuckDBPyConnection, labels: frozenset[str]) -> list[str]:
-    found = con.execute("select distinct name from tags order by name").fetchall()
+    found = con.execute("select name from tags union select name from resource_tags order by name").fetchall()
     return [name for (name,) in found if names.label(name) in labels]
 
 
@@ -167,7 +177,12 @@ def _match_tags(con: duckdb.DuckDBPyConnection, partners: list[Any], aliases: li
     tag_names = _tag_names(con, _PARTNER_TAGS)
     _fill(con, "partner_tags", ("name",), ((name,) for name in tag_names))
     values = con.execute(
-        "select distinct value from tags where name in (select name from partner_tags) order by value"
+        """
+        select value from tags where name in (select name from partner_tags)
+        union
+        select value from resource_tags where name in (select name from partner_tags)
+        order by value
+        """
     ).fetchall()
     _fill(
         con,
