@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,7 @@ from nhiscan.config import nearest
 from nhiscan.errors import CollectError, ConfigError, NhiscanError
 from nhiscan.model import Coverage, Record, Sighting, Tenant, Where
 from nhiscan.secret import RedactingFilter, Secret
+from nhiscan.tape import Player, Recorder
 
 if TYPE_CHECKING:
     import requests
@@ -55,6 +57,7 @@ class Context:
     on_progress: Callable[[str, int], None] = _no_progress
     fingerprint_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     watermarks: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    tape: Recorder | Player | None = field(default=None, repr=False)  # what answers are kept on or come from
     is_sample: bool = False  # a few of everything: `nhiscan doctor` looks for refusals, not for rows
     _sessions: dict[tuple[str | None, str | None], Any] = field(default_factory=dict, repr=False)
 
@@ -68,11 +71,20 @@ class Context:
 
     def fingerprint(self, value: str) -> str:
         """The keyed hash of a secret value: equal values, equal fingerprints, inside one state directory."""
+        if isinstance(self.tape, Recorder):
+            self.tape.saw_secret(value)
         return secret.fingerprint(value, key=self.fingerprint_key)
 
     def detect(self, value: str, where: Where) -> Iterator[Sighting]:
         """The secrets in one value from outside; the value itself goes no further."""
+        if isinstance(self.tape, Recorder):
+            self.tape.saw(value, where)
         return detect.detect(value, where, key=self.fingerprint_key)
+
+    def wait(self, seconds: float) -> None:
+        """Waits for something at the provider; on replay it has happened already."""
+        if not isinstance(self.tape, Player):
+            time.sleep(seconds)
 
     def http(self, host: str, *, base_url: str, verify: bool | str = True) -> requests.Session:
         """A session for the origin of `base_url`; `host` is its logical name, like `vault:main`.
@@ -80,7 +92,7 @@ class Context:
         Retries, waits and sizes are bounded. Redirects and links that lead elsewhere raise CollectError, what the
         network does raises requests' exceptions, an answer of any status is returned.
         """
-        made = http.session(host, base_url=base_url, verify=verify)
+        made = http.session(host, base_url=base_url, verify=verify, tape=self.tape)
         if self.is_sample:
             made.hooks["response"].append(sample.cut_response)
         return made
@@ -120,60 +132,48 @@ class Context:
 
         Raises: CollectError without usable credentials; botocore's ClientError when the role is refused.
         """
-        import boto3
-        from botocore.config import Config
+        # Imported late: boto3 takes a third of a second, which only scans of AWS should pay.
         from botocore.exceptions import BotoCoreError
 
+        from nhiscan import boto_client
+
         http.refuse_plain_http(endpoint_url, setting="endpoint_url")
-        options: dict[str, Any] = {
-            "endpoint_url": endpoint_url,
-            "config": Config(
-                retries={"mode": "adaptive", "total_max_attempts": 3}, connect_timeout=10, read_timeout=60
-            ),
-        }
+
+        def client(session: Any, service: str, account: str) -> Any:
+            return boto_client.client(
+                session,
+                service,
+                region=region,
+                account=account,
+                endpoint_url=endpoint_url,
+                tape=self.tape,
+                after_call=self._check_clock,
+            )
+
+        key = (profile, role_arn)
+        caller = profile or "caller"
         try:
-            session = self._session(boto3, region, profile, role_arn, external_id, options)
-            client = session.client(service, region_name=region, **options)
+            if key not in self._sessions:
+                session = boto_client.session(profile=profile, region=region, tape=self.tape)
+                if role_arn is not None:
+                    request = {"RoleArn": role_arn, "RoleSessionName": "nhiscan"}
+                    if external_id is not None:
+                        request["ExternalId"] = external_id
+                    sts = client(session, "sts", caller)
+                    session = boto_client.role_session(sts, request, region=region, tape=self.tape)
+                self._sessions[key] = session
+            made = client(self._sessions[key], service, role_arn or caller)
         except BotoCoreError as error:
             raise CollectError(
                 f"aws: no usable credentials: {error}",
                 hint="set collectors.aws.profile, or AWS_PROFILE, to a profile that exists and can sign in",
             ) from error
-        client.meta.events.register("after-call", self._check_clock)
         if self.is_sample:
-            client.meta.events.register("after-call", sample.cut_parsed)
-        return client
-
-    def _session(
-        self,
-        boto3: Any,
-        region: str,
-        profile: str | None,
-        role_arn: str | None,
-        external_id: str | None,
-        options: Mapping[str, Any],
-    ) -> Any:
-        key = (profile, role_arn)
-        if key not in self._sessions:
-            session = boto3.Session(profile_name=profile, region_name=region)
-            if role_arn is not None:
-                sts = session.client("sts", region_name=region, **options)
-                sts.meta.events.register("after-call", self._check_clock)
-                request = {"RoleArn": role_arn, "RoleSessionName": "nhiscan"}
-                if external_id is not None:
-                    request["ExternalId"] = external_id
-                granted = sts.assume_role(**request)["Credentials"]
-                session = boto3.Session(
-                    aws_access_key_id=granted["AccessKeyId"],
-                    aws_secret_access_key=granted["SecretAccessKey"],
-                    aws_session_token=granted["SessionToken"],
-                    region_name=region,
-                )
-            self._sessions[key] = session
-        return self._sessions[key]
+            made.meta.events.register("after-call", sample.cut_parsed)
+        return made
 
     def _check_clock(self, http_response: Any, **_: Any) -> None:
-        if self.clock is None or "date" not in http_response.headers:
+        if self.clock is None or isinstance(self.tape, Player) or "date" not in http_response.headers:
             return
         with contextlib.suppress(ValueError):  # a provider's broken Date header says nothing about our clock
             theirs = parsedate_to_datetime(http_response.headers["date"])
@@ -210,6 +210,8 @@ def run(collector: Collector, ctx: Context) -> Iterator[Record]:
     """
     redacting = RedactingFilter()
     redacting.add_settings(collector)
+    if isinstance(ctx.tape, Recorder):
+        ctx.tape.add_collector(collector.name, redacting.values)
     tenants: list[str] = []
     said: set[tuple[str, str]] = set()
     failure: str | None = None

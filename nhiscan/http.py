@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
@@ -13,10 +16,11 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as NoConnection
-from requests.exceptions import ConnectTimeout, ReadTimeout, SSLError
+from requests.exceptions import ConnectTimeout, ProxyError, ReadTimeout, SSLError
 from urllib3 import HTTPResponse
 
 from nhiscan.errors import CollectError, ConfigError
+from nhiscan.tape import Answer, Call, Failure, Player, Recorder, call, split
 
 _TIMEOUT_S: Final = (10, 60)  # to connect, and between two bytes of an answer
 _LONGEST_ANSWER_S: Final = 300
@@ -29,6 +33,24 @@ _PASSING: Final = frozenset({502, 504})
 _READING: Final = frozenset({"GET", "HEAD", "LIST", "OPTIONS"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _PORTS: Final = {"http": 80, "https": 443}
+_TOO_BIG_HINT: Final = "ask for smaller pages"
+_CREDENTIAL_HEADERS: Final = re.compile("auth|cookie|key|secret|token", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")  # of an object of ours: it differs from run to run
+
+
+class TooBigError(CollectError):
+    """An answer that is larger than any list page or document has a reason to be."""
+
+
+# The most telling class first: some are kinds of others.
+_FAILURES: Final[tuple[tuple[Any, str], ...]] = (
+    (ConnectTimeout, "connect timeout"),
+    (ReadTimeout, "read timeout"),
+    (SSLError, "tls"),
+    (ProxyError, "proxy"),
+    (NoConnection, "connection"),
+    (TooBigError, "too big"),
+)
 
 
 def refuse_plain_http(url: str | None, *, setting: str) -> None:
@@ -43,7 +65,9 @@ def _is_loopback_http(url: str) -> bool:
     return urlsplit(url).scheme == "http" and urlsplit(url).hostname in _LOOPBACK
 
 
-def session(host: str, *, base_url: str, verify: bool | str = True) -> requests.Session:
+def session(
+    host: str, *, base_url: str, verify: bool | str = True, tape: Recorder | Player | None = None
+) -> requests.Session:
     """A session that speaks to the origin of `base_url` only; `host` names that side in errors and on tapes.
 
     Raises, when used: requests' exceptions for what the network does; CollectError for a redirect or link that leads
@@ -53,7 +77,7 @@ def session(host: str, *, base_url: str, verify: bool | str = True) -> requests.
     made = requests.Session()
     made.verify = verify
     made.auth = _as_it_is  # otherwise an entry in ~/.netrc would replace the collector's own Authorization
-    adapter = _Adapter(host, _origin(base_url))
+    adapter = _Replaying(host, tape) if isinstance(tape, Player) else _Adapter(host, _origin(base_url), tape)
     made.mount("https://", adapter)
     made.mount("http://", adapter)
     return made
@@ -75,10 +99,11 @@ def _origin(url: str) -> tuple[str, str, int]:
 class _Adapter(HTTPAdapter):
     """Sends with retries and reads answers whole, so that nothing of one stays on the wire."""
 
-    def __init__(self, host: str, origin: tuple[str, str, int]) -> None:
+    def __init__(self, host: str, origin: tuple[str, str, int], tape: Recorder | None) -> None:
         super().__init__(pool_maxsize=16)
         self._host = host
         self._origin = origin
+        self._tape = tape
 
     def send(
         self,
@@ -97,6 +122,21 @@ class _Adapter(HTTPAdapter):
                 hint="credentials go to the configured address only; configure the address that answers itself",
             )
         options = {"timeout": timeout or _TIMEOUT_S, "verify": verify, "cert": cert, "proxies": proxies}
+        if self._tape is None:
+            return self._persistent(request, options)
+        for value in _credentials(request.headers):
+            self._tape.saw_secret(value)
+        asked = _call(self._host, request)
+        try:
+            response = self._persistent(request, options)
+        except (requests.RequestException, TooBigError) as error:
+            self._tape.keep(asked, _as_failure(error))
+            raise
+        self._tape.keep(asked, Answer(response.status_code, dict(response.headers), response.content))
+        return response
+
+    def _persistent(self, request: requests.PreparedRequest, options: Mapping[str, Any]) -> requests.Response:
+        """The first answer or failure that is worth no further attempt."""
         for pause_s in (*_PAUSES_S, None):
             try:
                 response = self._whole(request, options)
@@ -119,20 +159,71 @@ class _Adapter(HTTPAdapter):
             for chunk in response.iter_content(_CHUNK):
                 body += chunk
                 if len(body) > _MOST_BYTES:
-                    raise CollectError(
+                    raise TooBigError(
                         f"{self._host}: {request.method} {request.path_url} answered more than {_MOST_BYTES} bytes",
-                        hint="ask for smaller pages",
+                        hint=_TOO_BIG_HINT,
                     )
                 if time.monotonic() > deadline:
                     raise ReadTimeout(f"no whole answer within {_LONGEST_ANSWER_S} s", request=request)
-            return self._answer(request, response.status_code, response.headers, bytes(body))
+            return _response(self, request, Answer(response.status_code, response.headers, bytes(body)))
 
-    def _answer(
-        self, request: requests.PreparedRequest, status: int, headers: Mapping[str, str], body: bytes
-    ) -> requests.Response:
-        kept = {name: value for name, value in headers.items() if name.lower() not in _ABOUT_TRANSFER}
-        raw = HTTPResponse(BytesIO(body), headers=kept, status=status, preload_content=False)
-        return self.build_response(request, raw)
+
+class _Replaying(HTTPAdapter):
+    """Answers from a tape, whatever the address."""
+
+    def __init__(self, host: str, tape: Player) -> None:
+        super().__init__()
+        self._host = host
+        self._tape = tape
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        answer = self._tape.play(_call(self._host, request))
+        if isinstance(answer, Failure):
+            raise _as_error(answer, request)
+        return _response(self, request, answer)
+
+
+def _response(adapter: HTTPAdapter, request: requests.PreparedRequest, answer: Answer) -> requests.Response:
+    kept = {name: value for name, value in answer.headers.items() if name.lower() not in _ABOUT_TRANSFER}
+    raw = HTTPResponse(BytesIO(answer.body), headers=kept, status=answer.status, preload_content=False)
+    response = adapter.build_response(request, raw)
+    if not response.content:  # read here, so that nothing of it is left to the connection
+        response.raw.close()
+    return response
+
+
+def _call(host: str, request: requests.PreparedRequest) -> Call:
+    """The key of a request; a vault's namespace is part of whom it asks."""
+    path, query = split(str(request.url))
+    namespace = request.headers.get("X-Vault-Namespace")
+    body = request.body
+    if not isinstance(body, str | bytes | None):
+        raise TypeError(f"{host}: a body that is sent piecemeal has no place on a tape")
+    return call(str(request.method), f"{host}/{namespace!s}" if namespace else host, path, query, body)
+
+
+def _credentials(headers: Mapping[str, Any]) -> Iterator[str]:
+    """What the headers of a request give away."""
+    for name, value in headers.items():
+        if not _CREDENTIAL_HEADERS.search(name):
+            continue
+        scheme, _, rest = str(value).partition(" ")
+        yield rest or scheme
+        if scheme.lower() == "basic":
+            with contextlib.suppress(ValueError):
+                yield base64.b64decode(rest).decode("utf-8", "replace").partition(":")[2]
+
+
+def _as_failure(error: Exception) -> Failure:
+    kind = next((word for of, word in _FAILURES if isinstance(error, of)), "connection")
+    return Failure(kind, _ADDRESS.sub("", str(error)))
+
+
+def _as_error(failure: Failure, request: requests.PreparedRequest) -> Exception:
+    if failure.kind == "too big":
+        return TooBigError(failure.text, hint=_TOO_BIG_HINT)
+    found: Exception = {word: of for of, word in _FAILURES}[failure.kind](failure.text, request=request)
+    return found
 
 
 _ABOUT_TRANSFER: Final = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})

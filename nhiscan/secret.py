@@ -143,6 +143,11 @@ class RedactingFilter(logging.Filter):
         if len(secret.reveal()) >= _SHORTEST_REDACTED:
             self._values.add(secret.reveal())
 
+    @property
+    def values(self) -> frozenset[str]:
+        """Every value that is replaced."""
+        return frozenset(self._values)
+
     def add_settings(self, settings: Any) -> None:
         """Remembers every secret among the fields of a dataclass, nested ones included."""
         if isinstance(settings, Secret):
