@@ -11,6 +11,12 @@ with our_accounts as (
     select split_part(tenant_id, ':', 2)
     from tenants
     where provider = 'aws'
+    union
+    -- of our organization, unless it is there for a partner
+    select split_part(tenant_id, ':', 2)
+    from org_nodes
+    where kind = 'account'
+        and split_part(tenant_id, ':', 2) not in (select value from integration_aliases where kind = 'aws_account')
 ),
 our_issuers as (
     select rtrim(regexp_replace(lower(value), '^https?://', ''), '/') as issuer

@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from nhiscan.model import Alias, Grant, IdentityMapping, Partner, Record, Resource, Tenant, Trust, TrustCondition
+from nhiscan.model import (
+    Alias,
+    Grant,
+    IdentityMapping,
+    OrgNode,
+    Partner,
+    Record,
+    Resource,
+    Tenant,
+    Trust,
+    TrustCondition,
+)
 from nhiscan.resolve import contracts, facts, integrations, owners, partners
 from tests.resolve.register_estate import (
     AS_OF,
@@ -110,6 +121,12 @@ def test_an_account_that_is_ours_or_was_scanned_is_not_outside() -> None:
     assert _trusting(company=[("aws_account", _N, "prod")]) == []
     assert _trusting(Tenant(f"aws:{_N}", "aws")) == []
     assert _found(role(), trust(B)) == []
+
+
+def test_an_account_of_our_organization_is_outside_only_when_a_partner_claims_it() -> None:
+    member = OrgNode("aws:o-1:org_node/n", f"aws:{_N}", kind="account", name="member")
+    assert _trusting(member) == []
+    assert _trusting(member, account_alias("P-1", _N)) == [(_N, "P-1", 1)]
 
 
 def test_an_account_counts_once_in_each_tenant_and_an_alias_where_it_is_valid() -> None:

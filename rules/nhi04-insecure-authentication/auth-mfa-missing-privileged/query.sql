@@ -22,7 +22,6 @@ where f.is_enabled
     and f.is_partner_related
     and not coalesce(f.is_provider_owned, false)
     and (
-        f.kind = 'delegated_admin'
-        or f.has_console_password
-        or (f.has_console_password is null and not f.is_nhi)
+        f.has_console_password
+        or (f.has_console_password is null and (f.kind = 'delegated_admin' or not f.is_nhi))
     )
