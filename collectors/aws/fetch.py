@@ -34,7 +34,15 @@ T = TypeVar("T")
 K = TypeVar("K")
 Json: TypeAlias = Mapping[str, Any]
 
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"})
+_DENIED: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AccessDeniedForDependencyException",
+        "AuthorizationError",
+        "UnauthorizedOperation",
+    }
+)
 _UNSUPPORTED: Final = frozenset(
     {
         "InvalidAction",
@@ -64,12 +72,22 @@ _NO_CREDENTIAL: Final = (
     TokenRetrievalError,
     SSOError,
 )
+_PREFIXES: Final = {"accessanalyzer": "access-analyzer"}  # of permissions, where botocore has another name
+# Where the permission is not called like the call: Service Authorization Reference, by service.
+_PERMISSIONS: Final = {
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:ListBuckets": "s3:ListAllMyBuckets",
+    "s3control:GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
+    "tagging:GetResources": "tag:GetResources",
+}
 _PAGE_ITEMS: Final = 1000  # the most that IAM allows
 _MOST_PAGES: Final = 10_000
 _WORKERS: Final = 8  # below botocore's pool of ten connections
 _BATCH: Final = 32
 _REPORT_PAUSES_S: Final = (0.5, 1, 2, 4, 8, 8, 8, 8, 8, 8)
 _LONGEST_REASON: Final = 300
+_EMPTY_ANSWER: Final = 2  # bytes of {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +171,7 @@ def _refusal(call: str, error: ClientError) -> Refusal:
             hint="sign in again or renew the key of collectors.aws.profile; for a signature error check the clock",
         ) from error
     if code in _DENIED:
-        return Refusal("denied", call, reason, missing_permission=call)
+        return Refusal("denied", call, reason, missing_permission=_PERMISSIONS.get(call, call))
     if code in _UNSUPPORTED or http_status == 501:  # Not Implemented
         return Refusal("unsupported", call, reason)
     return Refusal("failed", call, reason)
@@ -166,7 +184,8 @@ def _short(text: str) -> str:
 
 def call_name(client: Any, operation: str) -> str:
     """`iam:ListUsers`: at once the call and the permission it needs."""
-    return f"{client.meta.service_model.service_name}:{operation}"
+    service = client.meta.service_model.service_name
+    return f"{_PREFIXES.get(service, service)}:{operation}"
 
 
 def read_pages(client: Any, operation: str, **request: Any) -> Pages:
@@ -192,12 +211,26 @@ def read_pages(client: Any, operation: str, **request: Any) -> Pages:
         paging["Marker"] = marker
 
 
+def read_one(client: Any, operation: str, **request: Any) -> Json | Refusal:
+    """The answer of a call that does not page."""
+    call = call_name(client, operation)
+    return _whole_answer(call, ask(call, lambda: getattr(client, xform_name(operation))(**request)))
+
+
+def _whole_answer(call: str, answer: Json | Refusal) -> Json | Refusal:
+    """A refusal instead of an answer whose body is not JSON, which botocore reads as one without members."""
+    if isinstance(answer, Refusal) or set(answer) != {"ResponseMetadata"}:
+        return answer
+    length = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("content-length", "0")
+    return Refusal("failed", call, "the answer is not in AWS's format") if int(length) > _EMPTY_ANSWER else answer
+
+
 def read_all(client: Any, operation: str, **request: Any) -> Pages:
     """Every page of a list, by the paging that botocore declares for it, or those before the first refusal."""
     call = call_name(client, operation)
     method = xform_name(operation)
     if not client.can_paginate(method):
-        answer = ask(call, lambda: getattr(client, method)(**request))
+        answer = read_one(client, operation, **request)
         return Pages((), answer) if isinstance(answer, Refusal) else Pages([answer])
     pages: list[Json] = []
     answers = iter(client.get_paginator(method).paginate(**request))
@@ -205,11 +238,51 @@ def read_all(client: Any, operation: str, **request: Any) -> Pages:
         page = ask(call, lambda: next(answers, None))
         if page is None:
             return Pages(pages)
+        page = _whole_answer(call, page)
         if isinstance(page, Refusal):
             return Pages(pages, page)
         pages.append(page)
         if len(pages) >= _MOST_PAGES:
             return Pages(pages, Refusal("truncated", call, f"stopped after {_MOST_PAGES} pages"))
+
+
+def read_regions(clients: Mapping[str, Any], operation: str, **request: Any) -> dict[str, Pages]:
+    """A list that every region keeps of its own, by region; `clients` likewise.
+
+    A region that does not know the credential is one that the account has not enabled: only the first one's word
+    counts for all.
+    """
+
+    def in_region(region: str) -> Pages:
+        try:
+            return read_all(clients[region], operation, **request)
+        except CollectError as error:
+            if region == first:
+                raise
+            return Pages((), Refusal("failed", call_name(clients[region], operation), error.message))
+
+    first = next(iter(clients))
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return dict(zip(clients, pool.map(in_region, clients), strict=True))
+
+
+def each_in_regions(
+    clients: Mapping[str, Any],
+    things: Iterable[tuple[str, K]],
+    question: Callable[[Any, K], T | Refusal],
+    *,
+    count: Callable[[int], None],
+) -> dict[tuple[str, K], T | Refusal]:
+    """As `ask_each`, for pairs of region and thing: what one region refuses ends the questions only there."""
+    by_region: dict[str, list[K]] = {}
+    for region, thing in things:
+        by_region.setdefault(region, []).append(thing)
+    answers: dict[tuple[str, K], T | Refusal] = {}
+    for region, here in by_region.items():
+        client = clients[region]
+        got = ask_each(here, lambda thing, client=client: question(client, thing), count=count)  # type: ignore[misc]
+        answers.update({(region, thing): answer for thing, answer in got.items()})
+    return answers
 
 
 def ask_each(
@@ -331,7 +404,12 @@ def _key_use(iam: Any, key_id: str) -> Json | Refusal:
 
 def _is_absent(refusal: Refusal) -> bool:
     """There is no such thing, or the user was deleted since it was listed."""
-    return refusal.reason.startswith("NoSuchEntity:")
+    return has_code(refusal, "NoSuchEntity")
+
+
+def has_code(refusal: Refusal, *codes: str) -> bool:
+    """AWS answered with one of these errors."""
+    return refusal.reason.startswith(tuple(f"{code}:" for code in codes))
 
 
 def _password_uses(iam: Any) -> dict[str, datetime | None] | Refusal:

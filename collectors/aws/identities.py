@@ -92,7 +92,7 @@ def user_records(tenant_id: str, user: Json, facts: UserFacts) -> Iterator[Recor
         is_nhi=is_nhi,
         mail=_mail(user["UserName"], tags),
         purpose=_purpose(tags),
-        environment=_environment(tags),
+        environment=read_environment(tags),
         created_at=utc(user["CreateDate"]),
         last_used_at=facts.last_used_at,
         last_used_known=facts.last_used_known,
@@ -164,7 +164,7 @@ def role_records(tenant_id: str, role: Json, *, last_use_was_read: bool) -> Iter
         native_id=role["Arn"],
         is_nhi=True,
         purpose=_purpose(tags),
-        environment=_environment(tags),
+        environment=read_environment(tags),
         is_provider_owned=str(role["Path"]).startswith(_PROVIDER_PATHS),
         created_at=utc(role["CreateDate"]),
         last_used_at=utc(last_used.get("LastUsedDate")),
@@ -176,10 +176,13 @@ def role_records(tenant_id: str, role: Json, *, last_use_was_read: bool) -> Iter
 
 
 def read_tags(principal: Json) -> dict[str, str]:
-    """Tags by folded name: AWS tells `Owner` from `owner`, people do not."""
-    return {
-        str(tag["Key"]).strip().casefold().replace("_", "-"): str(tag["Value"]) for tag in principal.get("Tags", [])
-    }
+    """Tags by folded name."""
+    return fold({str(tag["Key"]): str(tag["Value"]) for tag in principal.get("Tags", [])})
+
+
+def fold(tags: Mapping[str, str]) -> dict[str, str]:
+    """AWS tells `Owner` from `owner`, people do not."""
+    return {name.strip().casefold().replace("_", "-"): value for name, value in tags.items()}
 
 
 def _tag_records(own_id: str, principal: Json) -> Iterator[Record]:
@@ -195,7 +198,8 @@ def _purpose(tags: Mapping[str, str]) -> str | None:
     return _first(tags, "purpose", "description")
 
 
-def _environment(tags: Mapping[str, str]) -> str | None:
+def read_environment(tags: Mapping[str, str]) -> str | None:
+    """The environment that a tag names; `tags` by folded name."""
     word = _first(tags, "environment", "env", "stage")
     return None if word is None else _ENVIRONMENT_OF.get(word.strip().casefold())
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from nhiscan.model import Policy, PolicyBinding, Record
 
+from .fetch import Refusal
 from .identities import identity_id, resource
 
 Json: TypeAlias = Mapping[str, Any]
@@ -24,6 +25,14 @@ def read_document(value: object) -> Json | None:
         except ValueError:
             return None
     return value if isinstance(value, Mapping) else None
+
+
+def document_in(answer: Json | Refusal | None, name: str, call: str) -> Json | Refusal | None:
+    """The policy that stands as text in a member of an answer; None: there is none."""
+    if answer is None or isinstance(answer, Refusal) or not answer.get(name):
+        return answer if isinstance(answer, Refusal) else None
+    document = read_document(answer[name])
+    return Refusal("failed", call, "the policy is not JSON") if document is None else document
 
 
 def policy_records(tenant_id: str, principals: Sequence[Json], managed: Sequence[Json]) -> Iterator[Record]:
