@@ -1,0 +1,144 @@
+"""The vault collector: auth methods and their roles, tokens, policies and secrets' metadata of one vault.
+
+API: HashiCorp Vault and OpenBao HTTP API v1, through hvac's adapter. Permissions stand in `coverage.PERMISSIONS` and
+README.md. Not read: values of secrets (unless their mounts are named in `fingerprint_mounts`), role ids, audit logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from nhiscan.collect import Context
+from nhiscan.errors import ConfigError
+from nhiscan.model import Record, Tenant
+from nhiscan.secret import Secret
+
+from .coverage import PERMISSIONS, Tally
+from .namespace import Namespace
+from .reading import Reader, Refusal
+from .state import config_records, max_lease_ttl_s, quota_records
+
+_MOST_NAMESPACES: Final = 1_000
+
+
+@dataclass(frozen=True)
+class Vault:
+    """Settings: one of `token`, `role_id` with `secret_id`, or `jwt` with `jwt_role` says how to log in."""
+
+    name: ClassVar[str] = "vault"
+    permissions: ClassVar[Mapping[str, tuple[str, ...]]] = PERMISSIONS
+    datasets: ClassVar[frozenset[str]] = frozenset(PERMISSIONS)
+
+    url: str
+    tenant: str = "main"
+    namespace: str = ""
+    token: Secret | None = None
+    role_id: Secret | None = None
+    secret_id: Secret | None = None
+    jwt: Secret | None = None
+    jwt_role: str | None = None
+    auth_mount: str | None = None
+    ca_file: Path | None = None
+    fingerprint_mounts: tuple[str, ...] = ()
+    read_leases: bool = True
+    most_secrets: int = 100_000
+
+    def collect(self, ctx: Context) -> Iterator[Record]:
+        """The tenant, then namespace by namespace its records, then coverage.
+
+        Raises: ConfigError for settings that cannot work; CollectError when the login fails, the token ends, or the
+        server is sealed or gone.
+        """
+        self._check_settings()
+        tenant_id = f"vault:{self.tenant}"
+        # Before anything can fail: a tenant that was never named would be missing from the coverage.
+        yield Tenant(tenant_id=tenant_id, provider="vault", name=self.tenant)
+        collected_at = ctx.as_of if ctx.clock is None else ctx.clock()
+        token = self.token or self._log_in(ctx)
+        start = f"{self.namespace.strip('/')}/" if self.namespace.strip("/") else ""
+        reader = Reader(self.url, lambda namespace: self._client(ctx, namespace, token), start)
+        scanner = reader.check()
+        tally = Tally()
+        config = reader.get("sys/config/state/sanitized")
+        yield from config_records(tenant_id, reader, tally, config)
+        yield from quota_records(tenant_id, reader, tally)
+        waiting = [start]
+        for n in range(_MOST_NAMESPACES + 1):
+            if not waiting:
+                break
+            if n == _MOST_NAMESPACES:
+                refusal = Refusal("truncated", "LIST sys/namespaces", f"stopped after {n} namespaces")
+                tally.count(refusal, *self.datasets)
+                break
+            namespace = Namespace(
+                tenant_id=tenant_id,
+                reader=reader.inside(waiting.pop()),
+                tally=tally,
+                counting=_counting(ctx, self.tenant),
+                fingerprint=ctx.fingerprint,
+                chosen=frozenset(mount.strip("/") for mount in self.fingerprint_mounts),
+                most_secrets=self.most_secrets,
+                read_leases=self.read_leases,
+                server_max_ttl_s=max_lease_ttl_s(config),
+            )
+            waiting += namespace.children()
+            yield from namespace.records(scanner)
+        self._say_what_was_not_asked(tally)
+        # Last: had a record not been made, nothing may have been called complete.
+        yield from tally.coverage(tenant_id, collected_at)
+
+    def _check_settings(self) -> None:
+        ways = [
+            self.token is not None,
+            self.role_id is not None or self.secret_id is not None,
+            self.jwt is not None or self.jwt_role is not None,
+        ]
+        if sum(ways) != 1:
+            raise ConfigError(
+                "collectors.vault: say in one way how to log in",
+                hint="set token, or role_id with secret_id, or jwt with jwt_role",
+            )
+        if ways[1] and self.role_id is None:
+            raise ConfigError("collectors.vault.secret_id is set without role_id")
+        if ways[2] and (self.jwt is None or self.jwt_role is None):
+            raise ConfigError("collectors.vault.jwt and jwt_role belong together")
+        if not self.tenant or set(self.tenant) & set(":/*") or self.tenant != self.tenant.strip():
+            raise ConfigError(
+                f"collectors.vault.tenant: {self.tenant!r} cannot be part of an id", hint="use letters, digits and -"
+            )
+        if self.most_secrets < 1:
+            raise ConfigError("collectors.vault.most_secrets must be at least 1")
+
+    def _client(self, ctx: Context, namespace: str, token: Secret | None) -> Any:
+        return ctx.hvac_client(
+            self.url,
+            host=f"vault:{self.tenant}",
+            namespace=namespace or None,
+            token=token,
+            verify=True if self.ca_file is None else str(self.ca_file),
+        )
+
+    def _log_in(self, ctx: Context) -> Secret:
+        if self.jwt is not None:
+            mount, body = self.auth_mount or "jwt", {"role": self.jwt_role, "jwt": self.jwt.reveal()}
+        else:
+            given = {"role_id": self.role_id, "secret_id": self.secret_id}
+            mount = self.auth_mount or "approle"
+            body = {name: secret.reveal() for name, secret in given.items() if secret is not None}
+        start = self.namespace.strip("/")
+        reader = Reader(self.url, lambda namespace: self._client(ctx, namespace, None), f"{start}/" if start else "")
+        return reader.log_in(f"auth/{mount.strip('/')}/login", body)
+
+    def _say_what_was_not_asked(self, tally: Tally) -> None:
+        if not self.fingerprint_mounts:
+            reason = "no values are read: collectors.vault.fingerprint_mounts is empty"
+            tally.count(Refusal("unsupported", "", reason), "stored_secrets.fingerprints")
+        if not self.read_leases:
+            tally.count(Refusal("unsupported", "", "collectors.vault.read_leases is false"), "leases")
+
+
+def _counting(ctx: Context, tenant: str) -> Callable[[str], Callable[[int], None]]:
+    return lambda what: lambda n: ctx.progress(f"vault {tenant}: {what}", n)

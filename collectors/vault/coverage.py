@@ -1,0 +1,133 @@
+"""How completely each dataset of a vault was read: what was answered and refused is tallied while reading."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from nhiscan.model import Coverage
+
+from .reading import Refusal
+
+_METHODS: Final = ("read sys/auth",)
+_ROLES: Final = (
+    *_METHODS,
+    "read and list auth/+/role/+",
+    "read and list auth/+/roles/+",
+    "read and list auth/+/users/+",
+    "read and list auth/+/groups/+",
+    "read and list auth/+/certs/+",
+)
+_ENTITIES: Final = (
+    "list identity/entity/id",
+    "read identity/entity/id/*",
+    "list identity/group/id",
+    "read identity/group/id/*",
+)
+_CREDENTIALS: Final = (
+    *_ROLES,
+    "list auth/+/role/+/secret-id",
+    "update auth/+/role/+/secret-id-accessor/lookup",
+    "list and sudo auth/token/accessors",
+    "update auth/token/lookup-accessor",
+)
+_STORES: Final = (
+    "read sys/mounts",
+    "read and list +/metadata/*",
+    "read and list +/roles/+",
+    "read and list +/static-roles/+",
+    "read and list +/keys/+",
+)
+PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "identities": (*_ROLES, *_ENTITIES),
+    "identities.tags": (*_ROLES, *_ENTITIES),
+    "identities.last_used": (),
+    "memberships": (*_ROLES, *_ENTITIES),
+    "credentials": _CREDENTIALS,
+    "credentials.created": _CREDENTIALS,
+    "credentials.last_used": (),
+    "policies": ("list sys/policies/acl", "read sys/policies/acl/*", *_ROLES, *_ENTITIES),
+    "trusts": (*_ROLES, "read auth/+/config"),
+    "issuers": (*_METHODS, "read auth/+/config"),
+    "auth_roles": _ROLES,
+    "resources": _STORES,
+    "stored_secrets": _STORES,
+    "stored_secrets.last_used": (),
+    "stored_secrets.rotation": _STORES,
+    "stored_secrets.fingerprints": (),
+    "leases": ("list and sudo sys/leases/lookup/*",),
+    "settings": (
+        "read sys/config/state/sanitized",
+        "read and sudo sys/config/cors",
+        "read and list sys/quotas/rate-limit/+",
+    ),
+    "settings.logging": ("read and sudo sys/audit",),
+    "namespaces": ("list sys/namespaces",),
+    "usage.calls": (),
+}
+UNSUPPORTED: Final[Mapping[str, str]] = {
+    "identities.last_used": "a vault keeps no last use of a role; logins stand in the audit log only",
+    "credentials.last_used": "a vault keeps no last use of a token or secret id; it stands in the audit log only",
+    "stored_secrets.last_used": "a vault keeps no last read of a secret; it stands in the audit log only",
+    "usage.calls": "calls stand in the audit log only, which this collector does not read",
+}
+_SHOWN: Final = 5  # refusals quoted for a dataset
+
+
+@dataclass
+class Tally:
+    """Answers and refusals by dataset, as they come in."""
+
+    answered: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    vanished: Counter[str] = field(default_factory=Counter)
+    first: dict[str, list[Refusal]] = field(default_factory=dict)
+
+    def count(self, answer: object, *datasets: str, spoils: tuple[str, ...] = ()) -> None:
+        """`spoils`: datasets that a refusal leaves short although the answer alone does not make them."""
+        if isinstance(answer, Refusal):
+            for dataset in (*datasets, *spoils):
+                self.refused[dataset] += 1
+                shown = self.first.setdefault(dataset, [])
+                if len(shown) < _SHOWN:
+                    shown.append(answer)
+        else:
+            self.answered.update(datasets)
+
+    def vanish(self, *datasets: str) -> None:
+        """Something was listed and gone when it was looked up."""
+        self.vanished.update(datasets)
+
+    def coverage(self, tenant_id: str, collected_at: datetime) -> Iterator[Coverage]:
+        """Exactly one record for each dataset."""
+        for dataset in PERMISSIONS:
+            status, reason = "complete", None
+            refusals = self.first.get(dataset, [])
+            if dataset in UNSUPPORTED:
+                status, reason = "unsupported", UNSUPPORTED[dataset]
+            elif refusals:
+                status = "partial" if self.answered[dataset] else refusals[0].status
+                reason = _reason(refusals, self.refused[dataset])
+            elif self.vanished[dataset]:
+                reason = f"{self.vanished[dataset]} ended between the list and the look at them"
+            permissions = dict.fromkeys(r.missing_permission for r in refusals if r.missing_permission)
+            yield Coverage(
+                provider="vault",
+                tenant_id=tenant_id,
+                dataset=dataset,
+                status=status,
+                reason=reason,
+                missing_permission=", ".join(permissions) or None,
+                call=", ".join(dict.fromkeys(refusal.call for refusal in refusals if refusal.call)) or None,
+                collected_at=collected_at,
+            )
+
+
+def _reason(refusals: list[Refusal], count: int) -> str:
+    texts = (f"{refusal.call}: {refusal.reason}" if refusal.call else refusal.reason for refusal in refusals)
+    shown = "; ".join(dict.fromkeys(texts))
+    more = count - len(refusals)
+    return f"{shown}; and {more} more" if more else shown

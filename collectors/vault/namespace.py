@@ -1,0 +1,299 @@
+"""One namespace from its auth methods to its secrets; the root is a namespace as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from nhiscan.model import Issuer, IssuerAudience, Membership, Record, Scanner
+
+from .coverage import Tally
+from .credentials import password_record, secret_id_record, token_identity_id, token_records
+from .entities import Behind, Entity, behind, entity_id, entity_record, group_id, group_records, read_entity
+from .mounts import FOLDERS, Key, Mount, read_mounts, token_origin
+from .policies import Bindings, policy_record
+from .reading import Json, Reader, Refusal, ask_each
+from .roles import auth_role, identity_record, is_one_subject, issuer_name, role_policies, trust_records
+from .state import lease_records
+from .stores import Stores
+from .words import labels, tag_records
+
+_ROLE_DATASETS: Final = ("identities", "auth_roles", "trusts")
+_TRUSTING: Final = frozenset({"jwt", "kubernetes", "oidc"})
+
+
+@dataclass
+class Namespace:
+    """`counting(what)` gives what hears of progress; `chosen` are mounts whose values may be fingerprinted."""
+
+    tenant_id: str
+    reader: Reader
+    tally: Tally
+    counting: Callable[[str], Callable[[int], None]]
+    fingerprint: Callable[[str], str]
+    chosen: frozenset[str]
+    most_secrets: int
+    read_leases: bool
+    server_max_ttl_s: int | None
+    _roles: dict[tuple[str, str], tuple[Key, Json]] = field(default_factory=dict)
+    _linked: set[tuple[str, str]] = field(default_factory=set)
+
+    def children(self) -> list[str]:
+        """The whole paths of the namespaces right below; none where the server has no namespaces."""
+        listed = self.reader.list_names("sys/namespaces")
+        self.tally.count(listed.refusal, "namespaces")
+        return [self.reader.full(f"{name.strip('/')}/") for name in reversed(listed.names)]
+
+    def records(self, scanner: Json) -> Iterator[Record]:
+        """Everything but coverage; `scanner` is what the server says of the scanner's own token."""
+        yield from self._policies()
+        entities = [answer for answer in self._listed("identity/entity/id", "entities") if answer]
+        yield from self._entities(entities)
+        found = behind(map(read_entity, entities), self.mounts)
+        yield from self._groups(frozenset(str(entity["id"]) for entity in entities))
+        for mount in self.mounts:
+            yield from self._auth_method(mount, found)
+        yield from self._tokens(frozenset(str(entity["id"]) for entity in entities), scanner)
+        yield from self._secrets()
+        if self.read_leases:
+            yield from lease_records(self.tenant_id, self.reader, self.tally)
+
+    @cached_property
+    def mounts(self) -> Sequence[Mount]:
+        answer = self.reader.get("sys/auth")
+        self.tally.count(
+            answer, *_ROLE_DATASETS, "issuers", "credentials", "credentials.created", "identities.tags", "memberships",
+            spoils=("policies",),
+        )  # fmt: skip
+        return [] if answer is None or isinstance(answer, Refusal) else read_mounts(answer, self.reader.namespace)
+
+    @cached_property
+    def bindings(self) -> Bindings:
+        listed = self.reader.list_names("sys/policies/acl")
+        self.tally.count(listed.refusal, "policies")
+        return Bindings(self.tenant_id, self.reader.namespace, frozenset(listed.names))
+
+    def _policies(self) -> Iterator[Record]:
+        for name, answer in ask_each(
+            sorted(self.bindings.known),
+            lambda name: self.reader.get(f"sys/policies/acl/{name}"),
+            count=self.counting("policies"),
+        ):
+            self.tally.count(answer, "policies")
+            if answer is None:
+                self.tally.vanish("policies")
+            # One that was listed and not read is kept without text: what it allows is unknown, not nothing.
+            document = str(answer.get("policy") or "") if isinstance(answer, dict) else ""
+            yield policy_record(self.tenant_id, self.reader.namespace, name, document)
+
+    def _listed(self, path: str, what: str) -> Iterator[Json | None]:
+        """Everything below a path of the identity store, one by one."""
+        listed = self.reader.list_names(path)
+        datasets = ("identities", "memberships", "identities.tags")
+        self.tally.count(listed.refusal, *datasets, spoils=("policies",))
+        for _, answer in ask_each(
+            listed.names, lambda native_id: self.reader.get(f"{path}/{native_id}"), count=self.counting(what)
+        ):
+            self.tally.count(answer, *datasets, spoils=("policies",))
+            if answer is None:
+                self.tally.vanish(*datasets)
+            yield None if isinstance(answer, Refusal) else answer
+
+    def _entities(self, entities: Sequence[Json]) -> Iterator[Record]:
+        for entity in entities:
+            yield entity_record(self.tenant_id, entity)
+            own_id = entity_id(self.tenant_id, entity["id"])
+            yield from tag_records(own_id, labels(entity.get("metadata")))
+            yield from self.bindings.records(own_id, entity.get("policies") or ())
+
+    def _groups(self, entities: frozenset[str]) -> Iterator[Record]:
+        groups = [answer for answer in self._listed("identity/group/id", "groups") if answer]
+        known = frozenset(str(group["id"]) for group in groups)
+        for group in groups:
+            yield from group_records(self.tenant_id, group, entities, known)
+            own_id = group_id(self.tenant_id, group["id"])
+            yield from tag_records(own_id, labels(group.get("metadata")))
+            yield from self.bindings.records(own_id, group.get("policies") or ())
+
+    def _auth_method(self, mount: Mount, found: Behind) -> Iterator[Record]:
+        if mount.method not in FOLDERS:
+            reason = f"roles of the auth method {mount.method} are not known to this collector"
+            refusal = Refusal("unsupported", f"LIST {self.reader.full(f'auth/{mount.path}')}", reason)
+            self.tally.count(refusal, *_ROLE_DATASETS, "credentials")
+            return
+        config: Json = {}
+        if mount.method in _TRUSTING:
+            answer = self.reader.get(f"auth/{mount.path}/config")
+            self.tally.count(answer, "issuers", spoils=("trusts",))
+            config = {} if answer is None or isinstance(answer, Refusal) else answer
+        if mount.method in ("jwt", "oidc") and config:
+            yield from self._issuer(mount, config)
+        for folder, kind in FOLDERS[mount.method]:
+            listed = self.reader.list_names(f"auth/{mount.path}/{folder}")
+            self.tally.count(
+                listed.refusal, *_ROLE_DATASETS, "credentials", "credentials.created",
+                spoils=("policies", "memberships", "identities.tags"),
+            )  # fmt: skip
+            keys = [Key(mount, folder, kind, name) for name in listed.names]
+            for key, role in ask_each(keys, lambda key: self.reader.get(key.path), count=self.counting("roles")):
+                self.tally.count(role, *_ROLE_DATASETS, spoils=("policies",))
+                if role is None:
+                    self.tally.vanish(*_ROLE_DATASETS)
+                else:
+                    yield from self._role(key, role, found, config)
+
+    def _role(self, key: Key, role: Json | Refusal, found: Behind, config: Json) -> Iterator[Record]:
+        read: Json = {} if isinstance(role, Refusal) else role
+        entities = found.entities(key, read)
+        tags = {name: value for entity in entities for name, value in entity.tags.items()}
+        is_frozen = _is_frozen(key, read, entities)
+        own_id = key.identity_id(self.tenant_id)
+        self._roles[key.mount.accessor, key.name] = key, read
+        yield identity_record(self.tenant_id, key, self.reader.namespace, tags, is_enabled=not is_frozen)
+        yield from tag_records(own_id, tags)
+        for entity in entities:
+            yield from self._link(own_id, entity.entity_id)
+        if isinstance(role, Refusal):
+            return
+        yield from self.bindings.records(own_id, role_policies(key, role))
+        if key.kind == "group":
+            return
+        yield auth_role(self.tenant_id, key, role)
+        yield from trust_records(self.tenant_id, key, role, config)
+        if key.mount.method == "approle":
+            yield from self._secret_ids(key, role, set(tags))
+        elif key.mount.method == "userpass":
+            yield password_record(self.tenant_id, key, role)
+
+    def _issuer(self, mount: Mount, config: Json) -> Iterator[Record]:
+        issuer_id = f"{self.tenant_id}:issuer/{mount.full}"
+        yield Issuer(
+            issuer_id=issuer_id,
+            provider="vault",
+            tenant_id=self.tenant_id,
+            kind="oidc",
+            issuer=issuer_name(config, mount.full),
+        )
+        if config.get("oidc_client_id"):
+            yield IssuerAudience(issuer_id=issuer_id, audience=str(config["oidc_client_id"]))
+
+    def _secret_ids(self, key: Key, role: Json, tagged: set[str]) -> Iterator[Record]:
+        """The secret ids of an AppRole role; what is written on them labels the role where nothing else does."""
+        listed = self.reader.list_names(f"{key.path}/secret-id")
+        self.tally.count(listed.refusal, "credentials", "credentials.created")
+        path = f"{key.path}/secret-id-accessor/lookup"
+        notes: dict[str, str] = {}
+        for _, answer in ask_each(
+            listed.names,
+            lambda accessor: self.reader.post(path, {"secret_id_accessor": accessor}),
+            count=self.counting("secret ids"),
+        ):
+            self.tally.count(answer, "credentials", "credentials.created")
+            if answer is None:
+                self.tally.vanish("credentials")
+            elif not isinstance(answer, Refusal):
+                yield secret_id_record(self.tenant_id, key, role, answer)
+                notes.update(labels(answer.get("metadata")))
+        own_id = key.identity_id(self.tenant_id)
+        yield from tag_records(own_id, {name: value for name, value in notes.items() if name not in tagged})
+
+    def _tokens(self, entities: frozenset[str], scanner: Json) -> Iterator[Record]:
+        listed = self.reader.list_names("auth/token/accessors", sudo=True)
+        self.tally.count(listed.refusal, "credentials", "credentials.created", spoils=("identities",))
+        denied: list[Refusal] = []
+        answered = 0
+        is_scanner_seen = False
+        for accessor, answer in ask_each(listed.names, self._look_up, count=self.counting("tokens")):
+            if isinstance(answer, Refusal) and answer.status == "denied":
+                denied.append(answer)
+                continue
+            self.tally.count(answer, "credentials", "credentials.created", spoils=("identities",))
+            if answer is None:
+                self.tally.vanish("credentials")
+            elif not isinstance(answer, Refusal):
+                answered += 1
+                is_scanner_seen = is_scanner_seen or accessor == scanner["accessor"]
+                yield from self._token({**answer, "accessor": accessor}, entities)
+        # A policy opens the look-up of every token or of none: a refusal beside an answer is a token that just ended.
+        for refusal in denied:
+            if answered:
+                self.tally.vanish("credentials")
+            else:
+                self.tally.count(refusal, "credentials", "credentials.created", spoils=("identities",))
+        if self.reader.is_home:
+            yield from self._scanner(scanner, entities, is_seen=is_scanner_seen)
+
+    def _look_up(self, accessor: str) -> Json | Refusal | None:
+        answer = self.reader.post("auth/token/lookup-accessor", {"accessor": accessor})
+        if isinstance(answer, Refusal) and "invalid accessor" in answer.reason:
+            return None
+        return answer
+
+    def _holder(self, token: Json) -> tuple[Key, Json] | None:
+        """The role or user that a token came from, where it is in the inventory."""
+        origin = token_origin(list(self.mounts), token)
+        return None if origin is None else self._roles.get((origin[0].accessor, origin[1]))
+
+    def _token(self, token: Json, entities: frozenset[str]) -> Iterator[Record]:
+        holder = self._holder(token)
+        own_id = token_identity_id(self.tenant_id, token) if holder is None else holder[0].identity_id(self.tenant_id)
+        yield from token_records(
+            self.tenant_id,
+            token,
+            None if holder is None else own_id,
+            self._limit_s(token, holder),
+            is_login=holder is not None and holder[0].mount.method != "token",
+        )
+        if holder is None:
+            yield from tag_records(own_id, labels(token.get("meta")))
+        yield from self.bindings.records(own_id, token.get("policies") or ())
+        native_id = str(token.get("entity_id") or "")
+        if native_id in entities:
+            yield from self._link(own_id, native_id)
+
+    def _link(self, identity_id: str, entity: str) -> Iterator[Record]:
+        if (identity_id, entity) not in self._linked:
+            self._linked.add((identity_id, entity))
+            yield Membership(identity_id=identity_id, group_id=entity_id(self.tenant_id, entity))
+
+    def _limit_s(self, token: Json, holder: tuple[Key, Json] | None) -> int | None:
+        """The longest life that renewals can give: the least of the role's and the mount's or server's maximum."""
+        mount = holder[0].mount if holder else next((m for m in self.mounts if m.method == "token"), None)
+        of_mount = (mount.max_ttl_s if mount else 0) or self.server_max_ttl_s
+        of_role = int(holder[1].get("token_max_ttl") or 0) if holder else 0
+        known = [limit for limit in (of_mount, of_role) if limit]
+        return min(known, default=None)
+
+    def _scanner(self, scanner: Json, entities: frozenset[str], *, is_seen: bool) -> Iterator[Record]:
+        """Who we are: what the server says of our own token, also where it may not list the others."""
+        token = {name: value for name, value in scanner.items() if name != "id"}  # the id is the token itself
+        if not is_seen:
+            yield from self._token(token, entities)
+        holder = self._holder(token)
+        own_id = token_identity_id(self.tenant_id, token) if holder is None else holder[0].identity_id(self.tenant_id)
+        yield Scanner(tenant_id=self.tenant_id, identity_id=own_id)
+
+    def _secrets(self) -> Iterator[Record]:
+        answer = self.reader.get("sys/mounts")
+        self.tally.count(answer, "resources", "stored_secrets", "stored_secrets.rotation")
+        if answer is None or isinstance(answer, Refusal):
+            self.tally.count(answer, spoils=("stored_secrets.fingerprints",))
+            return
+        yield from Stores(
+            self.tenant_id,
+            self.reader,
+            self.tally,
+            self.fingerprint,
+            self.chosen,
+            self.most_secrets,
+            self.counting,
+        ).records(answer)
+
+
+def _is_frozen(key: Key, role: Json, entities: Sequence[Entity]) -> bool:
+    """Everybody who can log in through it stands behind a disabled entity: the server refuses them all."""
+    if not entities or not all(entity.is_disabled for entity in entities):
+        return False
+    return key.kind == "user" or is_one_subject(key.mount.method, role)

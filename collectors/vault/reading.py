@@ -1,0 +1,263 @@
+"""Every request to one vault, dumb and loud.
+
+What the server refuses, answers with an error or cannot do comes back as a `Refusal`, what is not there as None. Only a
+token that is no good, a sealed server and one that is gone raise: nothing else could be read after that.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import quote
+
+import requests
+
+from nhiscan.errors import CollectError
+from nhiscan.secret import Secret
+
+K = TypeVar("K")
+T = TypeVar("T")
+Json: TypeAlias = Mapping[str, Any]
+
+_CAPABILITIES: Final = {"GET": "read", "LIST": "list", "POST": "update"}
+_RATE_LIMIT_PAUSES_S: Final = (2.0, 4.0, 8.0)  # a quota counts a few seconds to a minute and says no Retry-After
+_LONGEST_WAIT_S: Final = 300.0  # for quotas, in all: then they are reported
+_PAGE: Final = 1000
+_MOST_PAGES: Final = 10_000
+_WORKERS: Final = 8
+_BATCH: Final = 64
+_LONGEST_REASON: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call gave nothing, or not all; `status` is a coverage word."""
+
+    status: str
+    call: str
+    reason: str
+    missing_permission: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of a list, those before the first refusal; a name that ends in / is a folder."""
+
+    names: Sequence[str] = ()
+    refusal: Refusal | None = None
+
+
+@dataclass
+class Patience:
+    """Seconds that one run may still wait for quotas, shared by all its readers."""
+
+    left_s: float = _LONGEST_WAIT_S
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def spend(self, seconds: float) -> bool:
+        with self._lock:
+            self.left_s -= seconds
+            return self.left_s >= 0
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads one namespace; `make_client(namespace)` gives an hvac client that holds the scanner's token."""
+
+    address: str
+    make_client: Callable[[str], Any]
+    namespace: str = ""  # with a slash at its end, but for the root
+    patience: Patience = field(default_factory=Patience)
+    home: Reader | None = None  # reads the namespace that the token belongs to; None: this one does
+
+    @cached_property
+    def client(self) -> Any:
+        return self.make_client(self.namespace)
+
+    def inside(self, namespace: str) -> Reader:
+        """A reader of another namespace, given by its whole path."""
+        if namespace == self.namespace:
+            return self
+        return Reader(self.address, self.make_client, namespace, self.patience, self.home or self)
+
+    @property
+    def is_home(self) -> bool:
+        return self.home is None
+
+    def full(self, path: str) -> str:
+        """A path as it reads from the root namespace."""
+        return f"{self.namespace}{path}"
+
+    def get(self, path: str, *, sudo: bool = False) -> Json | Refusal | None:
+        return self._ask("GET", path, sudo=sudo)
+
+    def post(self, path: str, body: Json, *, sudo: bool = False) -> Json | Refusal | None:
+        return self._ask("POST", path, body=body, sudo=sudo)
+
+    def list_names(self, path: str, *, sudo: bool = False) -> Names:
+        """Every name below a path. OpenBao pages some lists; a server or list that does not sends everything."""
+        names: dict[str, None] = {}
+        last: str | None = None
+        for _ in range(_MOST_PAGES):
+            params = {"limit": str(_PAGE)} if last is None else {"limit": str(_PAGE), "after": last}
+            answer = self._ask("LIST", path, params=params, sudo=sudo)
+            if isinstance(answer, Refusal):
+                return Names(list(names), answer)
+            page = [str(name) for name in (answer or {}).get("keys") or []]
+            before = len(names)
+            names.update(dict.fromkeys(page))
+            if len(page) != _PAGE or len(names) == before:
+                return Names(list(names))
+            last = page[-1]
+        return Names(list(names), Refusal("truncated", f"LIST {self.full(path)}", f"stopped after {_MOST_PAGES} pages"))
+
+    def check(self) -> Json:
+        """Who the token is.
+
+        Raises: CollectError when the token is no good, or the server sealed, not set up or out of reach.
+        """
+        answer = (self.home or self)._ask_once("GET", "auth/token/lookup-self", None, None)
+        if isinstance(answer, requests.RequestException):
+            raise self._out_of_reach(answer) from answer
+        if isinstance(answer, requests.Response):
+            raise self._no_use(answer)
+        said = answer.get("data")
+        if not isinstance(said, dict) or "accessor" not in said:
+            raise CollectError(
+                f"vault: {self.address} does not answer like a vault", hint="check collectors.vault.url and its port"
+            )
+        return said
+
+    def log_in(self, path: str, body: Json) -> Secret:
+        """The token that a login gives.
+
+        Raises: CollectError when there is none.
+        """
+        answer = self._ask_once("POST", path, body, None)
+        if isinstance(answer, requests.RequestException):
+            raise self._out_of_reach(answer) from answer
+        if isinstance(answer, requests.Response):
+            if answer.status_code in (400, 401, 403, 404):
+                raise CollectError(
+                    f"vault: the login at {self.full(path)} was refused: {_errors(answer)} (HTTP {answer.status_code})",
+                    hint="check the role, its secret and collectors.vault.auth_mount; a secret id may have ended",
+                )
+            raise self._no_use(answer)
+        granted = answer.get("auth")
+        if not isinstance(granted, dict) or not granted.get("client_token"):
+            raise CollectError(
+                f"vault: the login at {self.full(path)} gave no token",
+                hint="logins that ask for a second factor cannot be used for scans",
+            )
+        return Secret(str(granted["client_token"]))
+
+    def _out_of_reach(self, error: requests.RequestException) -> CollectError:
+        return CollectError(
+            f"vault: {self.address} cannot be reached: {_short(str(error))}",
+            hint="check collectors.vault.url, the network and, for a certificate error, collectors.vault.ca_file",
+        )
+
+    def _no_use(self, answer: requests.Response) -> CollectError:
+        said = f"{_errors(answer)} (HTTP {answer.status_code})"
+        if answer.status_code == 403:
+            return CollectError(
+                f"vault: the token is no good, or it ended: {said}",
+                hint="give a fresh token or let the collector log in; the token must live longer than the scan, and "
+                "its policies must allow read on auth/token/lookup-self",
+            )
+        if answer.status_code in (501, 503):
+            return CollectError(
+                f"vault: {self.address} is sealed or not set up: {said}",
+                hint="unseal it (`bao operator unseal`, `vault operator unseal`) and scan again",
+            )
+        return CollectError(
+            f"vault: {self.address} does not serve requests: {said}",
+            hint="point collectors.vault.url at the active node; see sys/health and sys/leader",
+        )
+
+    def _ask(
+        self, method: str, path: str, *, body: Json | None = None, params: Json | None = None, sudo: bool = False
+    ) -> Json | Refusal | None:
+        call = f"{method} {self.full(path)}"
+        answer = self._ask_once(method, path, body, params)
+        for pause_s in _RATE_LIMIT_PAUSES_S:
+            if not (isinstance(answer, requests.Response) and answer.status_code == 429):
+                break
+            if not self.patience.spend(pause_s):
+                break
+            time.sleep(pause_s)
+            answer = self._ask_once(method, path, body, params)
+        if isinstance(answer, requests.RequestException):
+            self.check()
+            return Refusal("failed", call, _short(f"{type(answer).__name__}: {answer}"))
+        if isinstance(answer, dict):
+            data = answer.get("data")
+            return data if isinstance(data, dict) else answer
+        if answer.status_code == 204:
+            return {}
+        if answer.status_code == 404:
+            return None
+        return self._refusal(call, method, path, answer, sudo=sudo)
+
+    def _ask_once(
+        self, method: str, path: str, body: Json | None, params: Json | None
+    ) -> dict[str, Any] | requests.Response | requests.RequestException:
+        try:
+            answer: dict[str, Any] | requests.Response = self.client.adapter.request(
+                method, f"/v1/{quote(path)}", raise_exception=False, json=body, params=params
+            )
+        except requests.RequestException as error:
+            return error
+        return answer
+
+    def _refusal(self, call: str, method: str, path: str, answer: requests.Response, *, sudo: bool) -> Refusal:
+        if answer.status_code == 200:
+            return Refusal("failed", call, "the answer is not whole JSON")
+        reason = _short(f"{_errors(answer)} (HTTP {answer.status_code})")
+        if answer.status_code in (403, 503):
+            self.check()
+        if answer.status_code == 403:
+            capability = f"{_CAPABILITIES[method]} and sudo" if sudo else _CAPABILITIES[method]
+            return Refusal("denied", call, reason, missing_permission=f"{capability} on {self.full(path)}")
+        if answer.status_code in (405, 501):
+            return Refusal("unsupported", call, reason)
+        return Refusal("failed", call, reason)
+
+
+def ask_each(
+    things: Sequence[K], question: Callable[[K], T | Refusal], *, count: Callable[[int], None]
+) -> Iterator[tuple[K, T | Refusal]]:
+    """One answer for each thing, in the order of `things`, a batch at a time; `count` hears how many more are done.
+
+    Stops asking when a whole batch was refused; the rest then carries the same refusal. What is refused for everybody
+    would otherwise cost thousands of calls.
+    """
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for start in range(0, len(things), _BATCH):
+            batch = things[start : start + _BATCH]
+            got = list(pool.map(question, batch))
+            count(len(batch))
+            yield from zip(batch, got, strict=True)
+            if len(got) == _BATCH and all(isinstance(answer, Refusal) for answer in got):
+                last = got[-1]
+                yield from ((thing, last) for thing in things[start + _BATCH :])
+                return
+
+
+def _errors(answer: requests.Response) -> str:
+    try:
+        said = answer.json()
+    except requests.JSONDecodeError:
+        return "no message"
+    errors = said.get("errors") if isinstance(said, dict) else None
+    return "; ".join(str(error) for error in errors) if errors else "no message"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"
