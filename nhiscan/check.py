@@ -191,6 +191,8 @@ def judge(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
         f", {f'r.{name}' if name in columns else f'cast(null as {kind})'} as {name}"
         for name, kind in (("severity", "varchar"), ("exposure", "double"))
     )
+    # What failed in the scan before still does where the same rows, carried from a complete reading, say so.
+    is_still_failing = "(p.subject_id is not null and g.was_absence_covered)"
     extra = "".join(f", r.{_quoted(name)}" for name in columns if name not in _OWN_COLUMNS)
     con.execute(
         f"""
@@ -200,11 +202,13 @@ def judge(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
             r.tenant_id,
             case
                 when r.outcome = 'pass' and g.needs is not null then 'unknown'
-                when r.outcome = 'fail' and (g.absence is not null or d.datasets is not null) then 'unknown'
+                when r.outcome = 'fail' and not {is_still_failing} and g.absence is not null then 'unknown'
+                when r.outcome = 'fail' and d.datasets is not null then 'unknown'
                 else r.outcome
             end as outcome,
             case
                 when r.outcome = 'pass' then g.needs
+                when r.outcome = 'fail' and {is_still_failing} then d.datasets
                 when r.outcome = 'fail' then nullif(concat_ws(', ', g.absence, d.datasets), '')
                 else g.either
             end as uncovered
@@ -213,6 +217,11 @@ def judge(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
         from rule_rows r
         left join rule_gaps g on g.scope = r.{scope}
         left join rule_dirt d on d.subject_id = r.subject_id
+        left join (
+            select subject_id
+            from run_previous
+            where rule_id = {_literal(rule.rule_id)} and outcome = 'fail' and is_standing
+        ) p on p.subject_id = r.subject_id
         """
     )
 

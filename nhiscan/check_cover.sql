@@ -6,7 +6,8 @@ select distinct
     d.dataset,
     d.used,
     coalesce(c.in_words, d.dataset || ': not read') as in_words,
-    case when d.used = 'soft' then coalesce(c.is_failing, false) else not coalesce(c.is_covered, false) end as is_gap
+    case when d.used = 'soft' then coalesce(c.is_failing, false) else not coalesce(c.is_covered, false) end as is_gap,
+    coalesce(c.was_covered, false) as was_covered
 from rule_scopes s
 cross join rule_datasets d
 left join run_dataset_coverage c
@@ -22,7 +23,8 @@ select distinct
     d.dataset,
     d.used,
     d.dataset || ': ' || q.file || ':' || q.line || ' was not accepted: ' || q.problem,
-    true
+    true,
+    false
 from rule_scopes s
 join quarantine q
     on q.partner_id = s.scope
@@ -38,6 +40,7 @@ select
     scope,
     string_agg(distinct dataset, ', ' order by dataset) filter (where used = 'needs') as needs,
     string_agg(distinct dataset, ', ' order by dataset) filter (where used = 'absence') as absence,
+    coalesce(bool_and(was_covered) filter (where used = 'absence'), true) as was_absence_covered,
     string_agg(distinct dataset, ', ' order by dataset) filter (where used in ('needs', 'absence')) as either,
     string_agg(distinct dataset, ', ' order by dataset) filter (where used <> 'absence') as gone
 from rule_reads

@@ -1,6 +1,6 @@
 -- What was judged, joined with whose it is, scored, and merged with the scan before. An unknown outcome has no score: nothing
 -- was established. A finding that was once a fail keeps its score and its first day while it cannot be judged; it is fixed only
--- where everything that says so was read.
+-- where everything that says so was read, and stays fixed until it fails again.
 -- One kind of subject after the other: joined all at once, a million findings do not fit the memory limit.
 create or replace temp table run_owned as
 select
@@ -203,7 +203,7 @@ with scored as (
 merged as (
     select
         f.* exclude (score, score_low, score_high, band, severity),
-        coalesce(p.is_standing and f.outcome = 'unknown', false) as is_kept,
+        coalesce(p.is_established and f.outcome = 'unknown', false) as is_kept,
         case when is_kept then p.severity else f.severity end as severity,
         case when is_kept then p.score else f.score end as score,
         case when is_kept then p.score_low else f.score_low end as score_low,
@@ -215,7 +215,7 @@ merged as (
         end as first_seen,
         case when is_kept then p.last_seen else s.as_of end as last_seen,
         case
-            when f.outcome = 'fail' and p.status = 'fixed' then 'reopened'
+            when p.status = 'fixed' then case when f.outcome = 'fail' then 'reopened' else 'fixed' end
             when p.status = 'reopened' then 'reopened'
             else 'open'
         end as status

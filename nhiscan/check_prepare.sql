@@ -53,6 +53,7 @@ create or replace temp table run_dataset_coverage (
     dataset varchar,
     is_covered boolean,
     is_failing boolean,
+    was_covered boolean,
     in_words varchar
 );
 create or replace temp table run_coverage (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nhiscan import config, scan, store
+from nhiscan import check, config, scan, store
 from nhiscan.collect import Context
 from nhiscan.model import REGISTER_DATASETS, Coverage, Credential, Identity, Record, Tenant, Use
 from nhiscan.rule import Rule
@@ -118,6 +119,44 @@ def use(tenant_id: str, name: str, at: datetime, **more: Any) -> Use:
             **more,
         }
     )
+
+
+RULE = """
+title = "Key without a colour"
+why = "It is."
+fix = "Paint it."
+severity = "{severity}"
+confidence = 0.9
+exposure = 0.8
+subject = "{subject}"
+needs = {needs}
+absence = {absence}
+message = "{{name}} has no colour"
+refuted_by = "a colour"
+[controls]
+owasp_nhi_2025 = ["NHI7:2025"]
+"""
+
+
+def rule(
+    folder: Path,
+    rule_id: str,
+    query: str,
+    *,
+    subject: str = "identity",
+    severity: str = "medium",
+    needs: Sequence[str] = (),
+    absence: Sequence[str] = (),
+) -> Rule:
+    """A rule of the test's own; its query returns subject_id, tenant_id, outcome and name."""
+    place = folder / rule_id / "pack" / "nhi07-long-lived-secrets" / rule_id
+    place.mkdir(parents=True, exist_ok=True)
+    toml = RULE.format(subject=subject, severity=severity, needs=json.dumps(needs), absence=json.dumps(absence))
+    (place / "rule.toml").write_text(toml)
+    (place / "query.sql").write_text(query)
+    (place / "cases.toml").write_text("")
+    (found,) = check.load([folder / rule_id / "pack"])
+    return found
 
 
 def settings(state: Path, systems: Iterable[str]) -> config.Config:

@@ -9,7 +9,8 @@ import pytest
 
 from nhiscan.errors import ConfigError
 from nhiscan.model import Coverage, Partner, Sighting, Tag
-from tests.systems import START, System, covered, identity, key, register, rows, run, said, tenant
+from nhiscan.rule import Rule
+from tests.systems import START, System, covered, identity, key, register, rows, rule, run, said, tenant
 
 WEEK = timedelta(days=7)
 CRM = "crm:eu"
@@ -117,3 +118,102 @@ def test_a_carried_row_that_names_what_is_gone_is_dropped_and_said(tmp_path: Pat
             f"from scan {first.scan_id}; 1 rows of sightings name something not collected, first portal:main:app/z",
         )
     ]
+
+
+# What is said of carried subjects
+
+
+def colourless(folder: Path, *, absence: tuple[str, ...] = ("register.people",)) -> Rule:
+    """Fails identities whose purpose is not a colour; what says so could be missing from the register."""
+    return rule(
+        folder,
+        "life-key-colourless",
+        "select identity_id as subject_id, tenant_id, name, "
+        "case when purpose = 'blue' then 'pass' else 'fail' end as outcome from identity_facts",
+        needs=("identities",),
+        absence=absence,
+    )
+
+
+def painted(purpose: str | None, *, status: str = "complete") -> System:
+    return System("crm", said(tenant(CRM), identity(CRM, "a", purpose=purpose), *covered(CRM, status=status, at=START)))
+
+
+FINDINGS = "select outcome, status, uncovered, first_seen, last_seen from findings where tenant_id = 'crm:eu'"
+T0, T1, T2, T3 = ((START + n * WEEK).replace(tzinfo=None) for n in range(4))
+
+
+def scans(state: Path, one: Rule, *steps: tuple[System, set[str] | None]) -> list[tuple[object, ...]]:
+    """What is found at the end of a row of weekly scans of the CRM, the portal and the register."""
+    for week, (system, only) in enumerate(steps):
+        run(state, [system, portal(), register()], at=START + week * WEEK, rules=[one], only=only)
+    return rows(state, FINDINGS)
+
+
+def test_a_fail_on_carried_rows_stays_an_open_case(tmp_path: Path) -> None:
+    found = scans(tmp_path, colourless(tmp_path), (painted(None), None), (painted("blue"), {"portal"}))
+    assert found == [("fail", "open", None, T0, T1)]
+    assert rows(tmp_path, "select status, is_new, first_seen from cases") == [("open", False, T0)]
+
+
+def test_a_fail_that_rests_on_a_carried_register_stays_an_open_case(tmp_path: Path) -> None:
+    found = scans(tmp_path, colourless(tmp_path), (painted(None), None), (painted(None), {"crm"}))
+    assert found == [("fail", "open", None, T0, T1)]
+
+
+def test_a_fail_that_is_new_and_rests_on_a_carried_register_is_unknown(tmp_path: Path) -> None:
+    found = scans(tmp_path, colourless(tmp_path), (painted("blue"), None), (painted(None), {"crm"}))
+    assert found == [("unknown", "open", "register.people", T1, T1)]
+
+
+def test_a_fail_that_rests_on_what_was_not_read_when_it_was_carried_is_unknown(tmp_path: Path) -> None:
+    one = colourless(tmp_path)
+    run(tmp_path, [painted(None), portal(), register()], rules=[one])
+    failing = System("register", said(), register().datasets)
+    run(tmp_path, [painted(None), portal(), failing], at=START + WEEK, rules=[one])
+    run(tmp_path, [painted(None), portal(), register()], at=START + 2 * WEEK, rules=[one], only={"crm"})
+    assert rows(tmp_path, FINDINGS) == [("unknown", "open", "register.people", T0, T0)]
+
+
+def test_a_pass_on_carried_rows_is_unknown_and_fixes_nothing(tmp_path: Path) -> None:
+    found = scans(tmp_path, colourless(tmp_path), (painted("blue"), None), (painted("blue"), {"portal"}))
+    assert found == [("unknown", "open", "identities", T1, T1)]
+
+
+def test_what_was_repaired_meanwhile_is_fixed_once_it_is_read(tmp_path: Path) -> None:
+    found = scans(
+        tmp_path,
+        colourless(tmp_path),
+        (painted(None), None),
+        (painted("blue"), {"portal"}),
+        (painted("blue"), None),
+    )
+    assert found == [("fail", "fixed", None, T0, T1)]
+
+
+def test_what_was_fixed_is_not_reopened_and_not_forgotten_while_it_is_carried(tmp_path: Path) -> None:
+    one = colourless(tmp_path)
+    steps = [(painted(None), None), (painted("blue"), None), (painted("blue"), {"portal"})]
+    assert scans(tmp_path, one, *steps) == [("unknown", "fixed", "identities", T0, T0)]
+    run(tmp_path, [painted("blue"), portal(), register()], at=START + 3 * WEEK, rules=[one])
+    assert rows(tmp_path, FINDINGS) == [("fail", "fixed", None, T0, T0)]
+    run(tmp_path, [painted(None), portal(), register()], at=START + 4 * WEEK, rules=[one])
+    assert [row[:2] for row in rows(tmp_path, FINDINGS)] == [("fail", "reopened")]
+
+
+def test_what_vanished_with_a_system_that_is_no_longer_configured_is_not_fixed(tmp_path: Path) -> None:
+    one = colourless(tmp_path)
+    run(tmp_path, [painted(None), portal(), register()], rules=[one])
+    run(tmp_path, [portal(), register()], at=START + WEEK, rules=[one], only={"portal"})
+    assert [row[:2] for row in rows(tmp_path, FINDINGS)] == [("unknown", "open")]
+
+
+def test_what_is_known_of_carried_privileges_is_as_certain_as_when_they_were_read(tmp_path: Path) -> None:
+    systems = [
+        System("crm", said(tenant(CRM), identity(CRM, "a"), *covered(CRM, datasets=("policies", "memberships")))),
+        portal("z"),
+    ]
+    run(tmp_path, systems)
+    before = rows(tmp_path, "select level, is_admin, level_high from identity_facts where tenant_id = 'crm:eu'")
+    run(tmp_path, systems, at=START + WEEK, only={"portal"})
+    assert rows(tmp_path, "select level, is_admin, level_high from identity_facts where tenant_id = 'crm:eu'") == before
