@@ -16,14 +16,34 @@ from nhiscan.carry import carry
 from nhiscan.errors import ConfigError, NhiscanError, StoreError
 from nhiscan.load import Stage
 from nhiscan.model import Tenant
-from nhiscan.resolve import contracts, facts, integrations, owners, partners, paths, privileges
+from nhiscan.resolve import (
+    contracts,
+    facts,
+    integrations,
+    owners,
+    partners,
+    paths,
+    privileges,
+    resources,
+    sightings,
+)
 from nhiscan.rule import Rule
 
 # Coverage that makes a scan incomplete. A register always has dirt, which is quarantined and said; what this
 # version or a licence does not offer is a stated limit.
 INCOMPLETE = frozenset({"partial", "denied", "truncated", "failed"})
 
-STAGES = (partners.run, owners.run, contracts.run, privileges.run, paths.run, facts.run, integrations.run)
+STAGES = (
+    partners.run,
+    owners.run,
+    contracts.run,
+    privileges.run,
+    paths.run,
+    facts.run,
+    integrations.run,
+    resources.run,
+    sightings.run,
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +56,7 @@ class Published:
 
 
 def collectors(
-    settings: config.Config, *, environ: Mapping[str, str], strict: bool, only: Collection[str] | None = None
+    settings: config.Config, *, environ: Mapping[str, str] | None, strict: bool, only: Collection[str] | None = None
 ) -> list[collect.Collector]:
     """The configured collectors, each made from its settings; `strict` is handed to those that know the word.
 

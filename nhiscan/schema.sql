@@ -740,12 +740,42 @@ create table resource_facts ( -- one row a resource: what rules and reports read
     partner_name varchar, -- its name
     partner_evidence varchar, -- why
     is_partner_related boolean, -- a partner holds, runs or may use it
+    is_workload boolean, -- runs code, and can act as an identity
     runs_as_id varchar, -- identity that a workload acts as
     owner_mail varchar, -- of its tags, or of the identity it runs as
-    level bigint, -- of the identity it runs as
+    level bigint, -- highest definite level of the identity it runs as
     encrypted_at_rest varchar, -- none, provider or customer_key; null: cannot be said
     encrypted_in_transit varchar, -- enforced, optional or none; null: cannot be said
     is_open_to_outside boolean -- its own policy lets somebody outside the company in
+);
+
+create table secret_places ( -- where each secret value is: one row a sighting, and one a stored secret whose fingerprint was taken
+    place_id varchar, -- the sighting, or the stored secret
+    value_number bigint, -- equal values, equal numbers, inside this scan
+    is_stored boolean, -- in a store for secrets, where it may be
+    is_secret boolean, -- false: an id of a credential, which opens nothing alone
+    kind varchar, -- what kind of secret it looks like
+    where_kind varchar, -- environment, user_data, tag, parameter, ci_variable, file, repo, repo_history or store
+    location varchar, -- where, in words
+    name varchar, -- name of the variable, tag or secret
+    provider varchar, -- aws, vault, salesforce, ...
+    tenant_id varchar, -- our tenant
+    holder_id varchar, -- the resource or identity in whose text or store it is
+    resource_id varchar, -- the resource, where the holder is one
+    environment varchar, -- of the holder
+    partner_id varchar, -- of the holder
+    partner_name varchar, -- its name
+    credential_id varchar, -- the credential in the inventory that it is or belongs to
+    identity_id varchar, -- whom it lets somebody be
+    evidence varchar -- how that is known
+);
+
+create table credential_sources ( -- from where and with which program a credential was used
+    credential_id varchar, -- the credential
+    network varchar, -- first three numbers of an IPv4 address, first three groups of an IPv6 one
+    program varchar, -- name that the user agent begins with
+    uses bigint, -- recorded events
+    last_used_at timestamp -- newest of them
 );
 
 create table policy_facts ( -- one row a policy of a secret store: what rules and reports read
