@@ -137,6 +137,18 @@ def init(folder: Path) -> None:
 @click.option(
     "--only", metavar="SYSTEM,…", help="Read only these collectors; carry over what the current scan holds of others."
 )
+@click.option(
+    "--record",
+    "record_to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep what was answered, free of secrets, on a tape in this new folder.",
+)
+@click.option(
+    "--replay",
+    "replay_from",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Take the answers and the moment from a tape; no network, no credentials.",
+)
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 1 when an open case is this severe or worse.")
 @click.option("--fail-on-new", is_flag=True, help="Let --fail-on look at new cases only.")
 @_json_option
@@ -146,6 +158,8 @@ def scan(
     report_file: Path | None,
     strict: bool,
     only: str | None,
+    record_to: Path | None,
+    replay_from: Path | None,
     fail_on: str | None,
     fail_on_new: bool,
     as_json: bool,
@@ -155,32 +169,50 @@ def scan(
     Exit codes: 0 done, 1 gate hit, 2 usage or configuration, 3 scan incomplete, 4 another scan is running,
     5 internal error, 130 interrupted.
 
+    A tape is written when the scan is published, and not at all if a secret would be on it.
+
     Example: nhiscan scan --report report.html --fail-on critical
     """
     if fail_on_new and fail_on is None:
         raise click.UsageError("--fail-on-new needs --fail-on")
     if report_file is not None and not report_file.parent.is_dir():
         raise click.UsageError(f"--report: {report_file.parent} is no folder")
-    from nhiscan import collect, config, report, store
+    if replay_from is not None and (record_to is not None or as_of is not None):
+        raise click.UsageError("--replay goes with neither --record nor --as-of: the moment is that of the tape")
+    from nhiscan import collect, config, report, store, tape
     from nhiscan import rule as rule_folders
     from nhiscan import scan as line
 
     settings = config.read(config_file)
+    player = None if replay_from is None else tape.read(replay_from)
+    moment = player.as_of if player else as_of or _now()
+    clock: Callable[[], datetime] = (lambda: moment) if player else _now
+    recorder = None
+    if record_to is not None:
+        tape.claim(record_to)
+        recorder = tape.Recorder(as_of=moment)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a runner's stop ends as ^C does, with nothing left over
     os.umask(0o077)  # whatever is written, spilled or logged from here on is for the owner only
     systems = None if only is None else frozenset(name.strip() for name in only.split(","))
-    collectors = line.collectors(settings, environ=os.environ, strict=strict, only=systems)
+    collectors = line.collectors(settings, environ=None if player else os.environ, strict=strict, only=systems)
     for collector in collectors:
         _redacting.add_settings(collector)
     loaded = rule_folders.load()
     rule_folders.check_overrides(loaded, settings.rules)
     with _progress() as (on_stage, on_progress):
-        ctx = collect.Context(as_of=as_of or _now(), clock=None if as_of else _now, on_progress=on_progress)
-        published = line.run(settings, collectors, loaded, ctx=ctx, clock=_now, on_stage=on_stage, only=systems)
+        ctx = collect.Context(
+            as_of=moment, clock=None if as_of or player else _now, on_progress=on_progress, tape=player or recorder
+        )
+        published = line.run(settings, collectors, loaded, ctx=ctx, clock=clock, on_stage=on_stage, only=systems)
+    if recorder is not None and record_to is not None:
+        try:
+            click.echo(f"tape: {recorder.write(record_to)}", err=True)
+        except StoreError as error:
+            raise StoreError(f"scan {published.scan_id} is published: {error.message}", hint=error.hint) from error
     with store.open_published(settings.state, published.scan_id) as con:
         if report_file is not None:
             try:
-                report.write(report_file, report.render(con, generated_at=_now()))
+                report.write(report_file, report.render(con, generated_at=clock()))
             except StoreError as error:
                 raise StoreError(
                     f"scan {published.scan_id} is published, its report is not: {error.message}",

@@ -61,6 +61,7 @@ def collectors(
     """The configured collectors, each made from its settings; `strict` is handed to those that know the word.
 
     `only` names those that are wanted; the others are not made, so that their secrets need not be there.
+    Without `environ` every secret of theirs is a dummy, as a replay needs no other.
     Raises: ConfigError naming the file and key.
     """
     if not settings.collectors:

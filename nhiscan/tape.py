@@ -96,6 +96,20 @@ def _without_credentials(value: Any) -> Any:
     return [_without_credentials(item) for item in value] if isinstance(value, list) else value
 
 
+def claim(folder: Path) -> None:
+    """Makes the folder that a tape will be written to.
+
+    Raises: ConfigError for one that cannot be made or is not empty.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        is_empty = next(folder.iterdir(), None) is None
+    except OSError as error:
+        raise ConfigError(f"cannot record into {folder}: {error.strerror}", hint="name another folder") from error
+    if not is_empty:
+        raise ConfigError(f"{folder} is not empty", hint="delete it first, or record into a new folder")
+
+
 class Recorder:
     """Keeps every answer of a scan in memory until `write`, which takes the secrets out."""
 
@@ -141,7 +155,6 @@ class Recorder:
         target = folder / FILE
         partial = folder / f".{FILE}.partial"
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             partial.touch(mode=0o600)
             partial.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
             partial.replace(target)
