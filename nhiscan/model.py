@@ -72,6 +72,7 @@ DATASETS: Final = REGISTER_DATASETS | {
     "policies",
     "trusts",
     "issuers",
+    "issuers.certificates",
     "scps",
     "rcps",
     "organization",

@@ -7,26 +7,30 @@ read: organizations and SCPs, resource policies, CloudTrail, secrets, anything o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nhiscan.collect import Context
 from nhiscan.errors import CollectError, ConfigError
-from nhiscan.model import Record, Tenant
+from nhiscan.model import Record, Resource, Scanner, Tenant
 from nhiscan.secret import Secret
 
-from . import coverage
+from . import activity, advisor, analyzer, coverage, estate, organization, regions, rolesanywhere
+from . import settings as account_settings
 from .account import Account, Part
 from .credentials import UserCredentials, root_records, service_specific_records
-from .fetch import Refusal, Snapshot, ask, read_account
+from .fetch import Json, Refusal, Snapshot, ask, read_account
 from .identities import group_record, identity_id, membership_records, role_records, user_records
 from .issuers import oidc_records, saml_record
 from .policies import policy_records, read_document
+from .quotas import Quotas, is_stand_in
+from .regions import ALL as ALL_REGIONS
+from .search import Search
 from .trusts import trusts
 
 # What an account is made of besides IAM; the order is that of the scan.
-PARTS: tuple[Part, ...] = ()
+PARTS: tuple[Part, ...] = (estate, account_settings, rolesanywhere, advisor, activity, analyzer)
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ class Aws:
 
     name: ClassVar[str] = "aws"
     permissions: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        **coverage.PERMISSIONS,
-        **{dataset: calls for part in PARTS for dataset, calls in part.PERMISSIONS.items()},
+        dataset: (*calls, regions.CALL) if dataset in regions.REGIONAL else calls
+        for permissions in (coverage.PERMISSIONS, organization.PERMISSIONS, *(part.PERMISSIONS for part in PARTS))
+        for dataset, calls in permissions.items()
     }
     datasets: ClassVar[frozenset[str]] = frozenset(permissions)
 
@@ -44,9 +49,13 @@ class Aws:
     accounts: tuple[str, ...] = ()
     role_name: str | None = None
     external_id: Secret | None = None
-    regions: tuple[str, ...] = ("us-east-1",)
+    regions: tuple[str, ...] = ALL_REGIONS
     endpoint_url: str | None = None
     partition: str = "aws"
+    quota_share: float = 0.5
+    last_accessed_limit: int = 500
+    event_pages: int = 20
+    read_parameters: bool = False
 
     def collect(self, ctx: Context) -> Iterator[Record]:
         """Tenants first, then account by account its records and coverage.
@@ -58,9 +67,14 @@ class Aws:
         yield from (_tenant(account) for account in self.accounts)
         caller = self._caller(ctx) if self.role_name is None or not self.accounts else None
         if caller is not None and not self.accounts:
-            yield _tenant(caller)
-        for account in self.accounts or (caller,):
-            yield from self._account(ctx, str(account), caller)
+            yield _tenant(caller["Account"])
+        quotas = Quotas(self.quota_share)
+        entered = []
+        for number in self.accounts or ((caller or {})["Account"],):
+            account = yield from self._account(ctx, str(number), caller, quotas)
+            entered += [] if account is None else [account]
+        # Last: what one account is told of the organization holds for others.
+        yield from organization.records(entered)
 
     def _check_settings(self) -> None:
         for account in self.accounts:
@@ -69,54 +83,84 @@ class Aws:
         if len(set(self.accounts)) != len(self.accounts):
             raise ConfigError("collectors.aws.accounts names an account twice")
         if not self.regions:
-            raise ConfigError("collectors.aws.regions is empty", hint="name at least one region")
+            raise ConfigError("collectors.aws.regions is empty", hint='name at least one region, or "all"')
+        if "all" in self.regions and self.regions != ALL_REGIONS:
+            raise ConfigError("collectors.aws.regions has more beside all", hint='either ["all"] or names of regions')
+        if not 0 < self.quota_share <= 1:
+            raise ConfigError("collectors.aws.quota_share is not above 0 and at most 1", hint="0.5 is half of a quota")
+        if self.last_accessed_limit < 0 or self.event_pages < 1:
+            raise ConfigError(
+                "collectors.aws: last_accessed_limit must not be negative and event_pages must be at least 1"
+            )
         if self.external_id is not None and self.role_name is None:
             raise ConfigError(
                 "collectors.aws.external_id is set without role_name", hint="name the role that is to be assumed"
             )
 
-    def _caller(self, ctx: Context) -> str:
-        sts = ctx.boto3_client("sts", region=self.regions[0], profile=self.profile, endpoint_url=self.endpoint_url)
+    def _caller(self, ctx: Context) -> Json:
+        region = regions.first(self.regions, self.partition)
+        sts = ctx.boto3_client("sts", region=region, profile=self.profile, endpoint_url=self.endpoint_url)
         answer = ask("sts:GetCallerIdentity", sts.get_caller_identity)
         if isinstance(answer, Refusal):
             raise CollectError(
                 f"aws: cannot find out whose credentials these are: {answer.reason}",
                 hint="check the network, collectors.aws.endpoint_url and collectors.aws.regions",
             )
-        return str(answer["Account"])
+        found: Json = answer
+        return found
 
-    def _account(self, ctx: Context, account: str, caller: str | None) -> Iterator[Record]:
+    def _account(
+        self, ctx: Context, account: str, caller: Json | None, quotas: Quotas
+    ) -> Generator[Record, None, Account | None]:
+        """Its records; returns the account, or None when it could not be entered."""
         tenant_id = f"aws:{account}"
         collected_at = ctx.as_of if ctx.clock is None else ctx.clock()
-        if self.role_name is None and account != caller:
-            reason = f"the credentials belong to account {caller} and no role_name is set"
+        if self.role_name is None and caller is not None and account != caller["Account"]:
+            reason = f"the credentials belong to account {caller['Account']} and no role_name is set"
             refusal = Refusal("denied", "sts:AssumeRole", reason, missing_permission="sts:AssumeRole")
             yield from coverage.refused_account(tenant_id, self.datasets, refusal, collected_at)
-            return
-        iam = ask("sts:AssumeRole", lambda: self._client(ctx, account, "iam", self.regions[0]))
+            return None
+
+        def open_client(service: str, region: str) -> Any:
+            return self._client(ctx, account, service, region, quotas)
+
+        front = regions.first(self.regions, self.partition)
+        iam = ask("sts:AssumeRole", lambda: open_client("iam", front))
         if isinstance(iam, Refusal):
             yield from coverage.refused_account(tenant_id, self.datasets, iam, collected_at)
-            return
-        snapshot = read_account(ctx, iam, f"aws {account}")
+            return None
+        snapshot, seen = Search(ctx, tenant_id).snapshot(read_account(ctx, iam, f"aws {account}"))
         yield from account_records(tenant_id, snapshot)
+        yield from seen
         # Last: had a record not been made, nothing may have been called complete.
         yield from coverage.account_coverage(tenant_id, snapshot, ctx.as_of, collected_at)
+        listed = regions.usable(open_client, front) if self.regions == ALL_REGIONS else (self.regions, None)
+        read, unlisted = listed
         entered = Account(
-            ctx,
-            tenant_id,
-            account,
-            self.partition,
-            self.regions,
-            collected_at,
-            snapshot,
-            lambda service, region: self._client(ctx, account, service, region),
+            ctx=ctx,
+            tenant_id=tenant_id,
+            number=account,
+            partition=self.partition,
+            regions=read,
+            collected_at=collected_at,
+            snapshot=snapshot,
+            open_client=open_client,
+            home_region=regions.home(self.partition),
+            last_accessed_limit=self.last_accessed_limit,
+            event_pages=self.event_pages,
+            reads_parameters=self.read_parameters,
         )
+        yield from self._scanner(entered, caller)
         for part in PARTS:
-            yield from part.records(entered)
+            for record in part.records(entered):
+                if isinstance(record, Resource):
+                    entered.resource_ids[record.native_id] = record.resource_id
+                yield regions.with_unlisted(record, front, unlisted)
+        return entered
 
-    def _client(self, ctx: Context, account: str, service: str, region: str) -> Any:
+    def _client(self, ctx: Context, account: str, service: str, region: str, quotas: Quotas) -> Any:
         role_arn = None if self.role_name is None else f"arn:{self.partition}:iam::{account}:role/{self.role_name}"
-        return ctx.boto3_client(
+        client = ctx.boto3_client(
             service,
             region=region,
             profile=self.profile,
@@ -124,6 +168,23 @@ class Aws:
             external_id=None if self.external_id is None else self.external_id.reveal(),
             endpoint_url=self.endpoint_url,
         )
+        if not is_stand_in(self.endpoint_url):
+            quotas.hold_back(client, account)
+        return client
+
+    def _scanner(self, account: Account, caller: Json | None) -> Iterator[Record]:
+        """Who the scan was here; nobody where a session's role is not among those that IAM listed."""
+        own_id: str | None = None
+        if self.role_name is not None:
+            name = self.role_name.rpartition("/")[2]
+            own_id = account.ids_by_name["role"].get(name, f"{account.tenant_id}:role/{self.role_name}")
+        elif caller is not None and ":assumed-role/" in caller["Arn"]:
+            # A session names its role without the path.
+            own_id = account.ids_by_name["role"].get(caller["Arn"].split("/")[1])
+        elif caller is not None:
+            own_id = identity_id(account.tenant_id, caller["Arn"])
+        if own_id is not None:
+            yield Scanner(tenant_id=account.tenant_id, identity_id=own_id)
 
 
 def account_records(tenant_id: str, snapshot: Snapshot) -> Iterator[Record]:

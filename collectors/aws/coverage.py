@@ -37,7 +37,6 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "policies": ("iam:GetAccountAuthorizationDetails",),
     "trusts": ("iam:GetAccountAuthorizationDetails",),
     "issuers": ("iam:ListOpenIDConnectProviders", "iam:GetOpenIDConnectProvider", "iam:ListSAMLProviders"),
-    "scps": (),
 }
 _ROLE_USE_DAYS: Final = 400  # IAM User Guide, "Refine permissions using last accessed information", tracking period
 
@@ -123,14 +122,6 @@ def account_coverage(tenant_id: str, snapshot: Snapshot, as_of: datetime, collec
             history_from=as_of - timedelta(days=_ROLE_USE_DAYS) if dataset == "identities.last_used" else None,
             collected_at=collected_at,
         )
-    yield Coverage(
-        provider="aws",
-        tenant_id=tenant_id,
-        dataset="scps",
-        status="unsupported",
-        reason="SCPs are not read yet",
-        collected_at=collected_at,
-    )
 
 
 def refused_account(

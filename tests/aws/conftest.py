@@ -44,7 +44,7 @@ class Scan:
 
 
 def scan(url: str, *, ctx: Context | None = None, **settings: Any) -> Scan:
-    collector = load("aws")(endpoint_url=url, **settings)
+    collector = load("aws")(endpoint_url=url, **{"regions": ("us-east-1",), **settings})
     return Scan(list(run(collector, ctx or Context(as_of=AS_OF))))
 
 

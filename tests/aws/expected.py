@@ -39,6 +39,7 @@ def scanned_estate() -> list[str]:
         collector = load("aws")(
             endpoint_url=simulator.url,
             accounts=("111111111111", "222222222222", "333333333333"),
+            regions=("us-east-1", "eu-central-1"),
             role_name="nhiscan",
             external_id=Secret("our-own-scan"),
         )
