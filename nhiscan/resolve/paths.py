@@ -15,6 +15,7 @@ from typing import Any, Final
 import duckdb
 
 from nhiscan.resolve import aws_iam
+from nhiscan.resolve.privilege_rows import batched, insert_rows
 
 MOST_HOPS: Final = 8
 _MOST_STARS: Final = 8  # older DuckDB backtracks over the stars of LIKE
@@ -56,10 +57,10 @@ def _assume_edges(con: duckdb.DuckDBPyConnection) -> None:
         for key, document in documents.items()
         if any(s.allows and s.actions & assume_role for s in document.statements)
     ]
-    aws_iam.insert_rows(con, "aws_speaking", (("policy_key", "bigint"),), [speaking])
+    insert_rows(con, "aws_speaking", (("policy_key", "bigint"),), [speaking])
     con.execute(_sql("paths_callers"))
     found = list(aws_iam.combinations(con, documents, wanted="select identity_key from aws_callers"))
-    aws_iam.insert_rows(
+    insert_rows(
         con,
         "aws_patterns",
         (
@@ -68,7 +69,7 @@ def _assume_edges(con: duckdb.DuckDBPyConnection) -> None:
             ("pattern", "varchar"),
             ("policy_name", "varchar"),
         ),
-        aws_iam.batched(_patterns(found, documents)),
+        batched(_patterns(found, documents)),
     )
     con.execute(_sql("paths_assume"))
     con.execute("drop table aws_speaking; drop table aws_callers; drop table aws_holders; drop table aws_patterns")
