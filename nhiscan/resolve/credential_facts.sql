@@ -24,7 +24,12 @@ select c.credential_key,
     c.expiry_known,
     c.max_ttl_s,
     c.period_s,
-    c.is_network_bound,
+    -- an AWS key works from anywhere unless a policy of its identity says else
+    case
+        when c.provider <> 'aws' or c.is_network_bound is not null then c.is_network_bound
+        when n.identity_key is not null then n.is_bound
+        when r.tenant_id is not null then false
+    end as is_network_bound,
     coalesce(k.live_of_kind, 0) as live_of_kind,
     case when k.newest_at > c.created_at then k.newest_at end as newer_live_at,
     f.is_nhi,
@@ -38,6 +43,8 @@ select c.credential_key,
 from live c
 join identity_facts f using (identity_key)
 cross join scans s
+left join network_bounds n on n.identity_key = c.identity_key
+left join covered r on r.tenant_id = c.tenant_id and r.dataset = 'policies'
 left join (
     select identity_key, kind, service, count(*) as live_of_kind, max(created_at) as newest_at
     from live

@@ -7,7 +7,7 @@ from typing import Final
 
 import duckdb
 
-from nhiscan.resolve import contracts, owners
+from nhiscan.resolve import contracts, networks, owners
 
 _STEPS: Final = ("fact_parts", "identity_facts", "credential_facts", "partner_facts")
 
@@ -16,5 +16,6 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     """Fills the three tables of facts; reads every other derived table of resolve."""
     owners.read_people(con)
     contracts.conclude(con)
+    networks.read(con)
     for name in _STEPS:
         con.execute(resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
