@@ -21,7 +21,7 @@ placed as (
 )
 select
     p.identity_id as subject_id,
-    'used from ' || p.source_ip as label,
+    'seen at ' || p.source_ip as label,
     cast(p.uses as varchar) || ' times, last at ' || cast(p.last_at as varchar) as value
 from placed p
 where p.place <= 10
