@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import duckdb
 
+from nhiscan.model import OrgNode
 from nhiscan.resolve import privileges
 from tests.resolve.aws_estate import Estate, allow, arn, deny
 
@@ -102,11 +103,31 @@ def test_what_was_weighed_is_said() -> None:
     assert considered(resolved(estate), role, "read-data") == "denies in policy-2; boundary policy-3; SCPs not read"
 
 
-def test_read_scps_are_not_called_unread() -> None:
+def test_read_scps_are_not_called_unread_nor_weighed() -> None:
+    estate = Estate()
+    estate.account(scps="complete")
+    role = estate.identity("role/app")
+    estate.give(role, allow("*"))
+    con = resolved(estate)
+    assert ("admin", "all", "definite", 5) in held(con, role)
+    assert considered(con, role, "admin") == "no denies; no boundary; SCPs read but not weighed"
+
+
+def test_an_account_without_scps_needs_no_word_on_them() -> None:
+    estate = Estate()
+    estate.account(scps="not_applicable")
+    role = estate.identity("role/app")
+    estate.give(role, allow("s3:GetObject"))
+    assert considered(resolved(estate), role, "read-data") == "no denies; no boundary"
+
+
+def test_scps_do_not_limit_the_account_that_manages_the_organization() -> None:
     estate = Estate()
     estate.account(scps="complete")
     role = estate.identity("role/app")
     estate.give(role, allow("s3:GetObject"))
+    tenant_id = role.rpartition(":")[0]
+    estate.records.append(OrgNode(node_id="root", tenant_id=tenant_id, kind="root", name="Root"))
     assert considered(resolved(estate), role, "read-data") == "no denies; no boundary"
 
 
