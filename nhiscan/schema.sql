@@ -632,7 +632,7 @@ create table admin_reach ( -- identities with a definite path to an administrato
     next_key bigint -- next identity on the shortest path; null for an administrator
 );
 
-create table identity_facts ( -- one row an identity (groups left out): what rules and reports read
+create table identity_facts ( -- one row an identity (groups and entities left out): what rules and reports read
     identity_key bigint, -- dense key inside this scan
     identity_id varchar, -- stable id
     provider varchar, -- aws, vault, salesforce, ...

@@ -5,7 +5,7 @@ with places as (
     from identity_partners p
     join identities i using (identity_key)
     where p.verdict = 'asserted'
-        and i.kind <> 'group'
+        and i.kind not in ('group', 'entity')
     union
     select partner_id, null
     from partners

@@ -58,7 +58,7 @@ def match(con: duckdb.DuckDBPyConnection) -> None:
         from (select distinct identity_key, decision from decision_matches) m
         join decision_rows d using (decision)
         join identities i using (identity_key)
-        where i.kind <> 'group'
+        where i.kind not in ('group', 'entity')
         """
     )
 

@@ -1,4 +1,4 @@
--- One row an identity; groups are left out
+-- One row an identity; groups and a vault's entities, which only group others, are left out
 delete from identity_facts;
 
 insert into identity_facts by name
@@ -77,4 +77,4 @@ left join owned o on o.identity_key = i.identity_key
 left join reach r on r.identity_key = i.identity_key
 left join covered cc on cc.tenant_id = i.tenant_id and cc.dataset = 'credentials'
 left join covered cp on cp.tenant_id = i.tenant_id and cp.dataset = 'policies'
-where i.kind <> 'group'
+where i.kind not in ('group', 'entity')

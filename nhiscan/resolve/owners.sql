@@ -79,7 +79,7 @@ with named as (
     from owner_claims c
     join identities i using (identity_key)
     join owner_answers a using (text)
-    where i.kind <> 'group'
+    where i.kind not in ('group', 'entity')
         and (c.source <> 'tag' or a.is_ours)
 )
 select n.* replace (coalesce(n.role, r.role, 'other') as role)

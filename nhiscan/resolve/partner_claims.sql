@@ -140,7 +140,7 @@ select h.identity_key, a.partner_id, 'alias', 4,
 from holdings h
 join identities i using (identity_key)
 join alias_keys a on a.kind = h.kind and a.key = h.key
-where i.kind <> 'group'
+where i.kind not in ('group', 'entity')
     and (a.our_tenant is null or a.our_tenant in (i.tenant_id, split_part(i.tenant_id, ':', 2)))
 union
 select t.identity_key, v.partner_id, 'tag', 3, 'tag', null,
@@ -150,7 +150,7 @@ from tags t
 join tag_values v on v.value = t.value
 join identities i using (identity_key)
 where t.name in (select name from partner_tags)
-    and i.kind <> 'group'
+    and i.kind not in ('group', 'entity')
     and (v.our_tenant is null or v.our_tenant in (i.tenant_id, split_part(i.tenant_id, ':', 2)))
 union
 select a.identity_key, p.partner_id, 'people', 2, 'person', null,
@@ -162,7 +162,7 @@ join person_addresses p on p.address = a.address
 join identities i using (identity_key)
 where p.side = 'partner'
     and p.partner_id in (select partner_id from partners)
-    and i.kind <> 'group'
+    and i.kind not in ('group', 'entity')
 union
 select a.identity_key, k.partner_id, 'mail_domain', 1, 'mail domain', null,
     a.place || ' ' || a.address || ' lies in the partner''s domain ' || k.key,
@@ -170,7 +170,7 @@ select a.identity_key, k.partner_id, 'mail_domain', 1, 'mail domain', null,
 from addresses a
 join alias_keys k on k.kind = 'mail_domain' and k.key = split_part(a.address, '@', -1)
 join identities i using (identity_key)
-where i.kind <> 'group'
+where i.kind not in ('group', 'entity')
     and (k.our_tenant is null or k.our_tenant in (i.tenant_id, split_part(i.tenant_id, ':', 2)))
     and k.key not in (select domain from shared_domains)
     and not exists (

@@ -12,7 +12,7 @@ with starts as (
     from (
         select identity_key, words_of(name) as words
         from identities
-        where kind <> 'group'
+        where kind not in ('group', 'entity')
             and not coalesce(is_provider_owned, false)
     )
 ),
@@ -53,7 +53,7 @@ from (
     from tags t
     join like_values v on v.value = t.value
     join identities i using (identity_key)
-    where i.kind <> 'group'
+    where i.kind not in ('group', 'entity')
         and not coalesce(i.is_provider_owned, false)
 ) l
 where not exists (

@@ -27,4 +27,4 @@ select i.identity_key, 'unknown', 'all', 'potential', null, null, null, null,
 from identities i
 join uncovered u on u.tenant_id = i.tenant_id
 where i.provider = ?
-  and i.kind <> 'group';
+  and i.kind not in ('group', 'entity');

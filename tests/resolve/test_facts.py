@@ -402,8 +402,9 @@ def test_a_suggested_owner_is_no_owner() -> None:
     assert _identity(_resolved(role(), tag("creator", "x@acme.example")), "owner_mail, active_owners") == (None, 0)
 
 
-def test_groups_have_no_facts() -> None:
-    assert rows(_resolved(role("admins", kind="group")), "select * from identity_facts") == []
+@pytest.mark.parametrize("kind", ["group", "entity"])
+def test_what_only_groups_others_has_no_facts(kind: str) -> None:
+    assert rows(_resolved(role("admins", kind=kind)), "select * from identity_facts") == []
 
 
 # risk

@@ -195,5 +195,6 @@ def test_an_owner_missing_from_the_list_of_people_is_said_to_be() -> None:
     assert "(not in the list of people)" in _evidence(role(), tag("owner", "who@acme.example"))
 
 
-def test_a_group_has_no_owner() -> None:
-    assert _owned(role("admins", kind="group"), Ownership("identity", "admins", "jo@acme.example")) == []
+@pytest.mark.parametrize("kind", ["group", "entity"])
+def test_what_only_groups_others_has_no_owner(kind: str) -> None:
+    assert _owned(role("admins", kind=kind), Ownership("identity", "admins", "jo@acme.example")) == []

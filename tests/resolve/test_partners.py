@@ -498,8 +498,14 @@ def test_what_a_provider_made_is_not_attributed_by_likeness() -> None:
     assert _attributed(role("nordwind", is_provider_owned=True), tag("d", "nordwind", on="nordwind")) == []
 
 
-def test_a_group_is_never_attributed() -> None:
-    assert _attributed(role("nordwind", kind="group"), IdentityMapping("nordwind", partner_id="P-1")) == []
+@pytest.mark.parametrize("kind", ["group", "entity"])
+def test_what_only_groups_others_is_never_attributed(kind: str) -> None:
+    assert _attributed(role("nordwind", kind=kind), IdentityMapping("nordwind", partner_id="P-1")) == []
+
+
+@pytest.mark.parametrize("kind", ["group", "entity"])
+def test_what_only_groups_others_is_not_suggested_for_a_partner_by_its_tag(kind: str) -> None:
+    assert _attributed(role("app", kind=kind), tag("partner", "nordwind", on="app")) == []
 
 
 # the register
