@@ -8,9 +8,12 @@ from typing import Final
 
 import duckdb
 
-from nhiscan.resolve import aws_iam
+from nhiscan.resolve import aws_iam, vault
 
-EVALUATORS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection], None]]] = {"aws": aws_iam.run}
+EVALUATORS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection], None]]] = {
+    "aws": aws_iam.run,
+    "vault": vault.run,
+}
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:

@@ -70,13 +70,15 @@ def intersect(one: Pattern, other: Pattern) -> Pattern | None:
 class Placed(NamedTuple):
     """A rule where it stands: `path` has its namespace before it and its templates filled in.
 
-    `source`: position of its policy; `is_guess`: a template stands for something that is not known.
+    `source`: position of its policy; `is_guess`: a template stands for something that is not known; `is_own`: it stands
+    for something of the holder's own.
     """
 
     path: str
     rule: PathRule
     source: int
     is_guess: bool = False
+    is_own: bool = False
 
 
 class Decision(NamedTuple):
@@ -105,11 +107,11 @@ class Acl:
         by_path: dict[str, list[Placed]] = defaultdict(list)
         for placed in rules:
             by_path[placed.path].append(placed)
+        self.decisions: Final[dict[str, Decision]] = {path: _merged(same) for path, same in by_path.items()}
         self._exact: dict[str, Decision] = {}
         self._prefixes: dict[str, Decision] = {}
         wild = []
-        for path, same in by_path.items():
-            decision = _merged(same)
+        for path, decision in self.decisions.items():
             if _has_wild_segment(path):
                 wild.append(_wild(path, decision))
             elif path.endswith("*"):
@@ -131,9 +133,7 @@ class Acl:
         if not is_list or not path.endswith("/"):
             return self._exact.get(path) or self._most_specific(path)
         bare = path[:-1]
-        return (
-            self._exact.get(path) or self._exact.get(bare) or self._most_specific(path) or self._most_specific(bare)
-        )
+        return self._exact.get(path) or self._exact.get(bare) or self._most_specific(path) or self._most_specific(bare)
 
     def _most_specific(self, path: str) -> Decision | None:
         prefix = next((path[:n] for n in self._lengths if path[:n] in self._prefixes), None)

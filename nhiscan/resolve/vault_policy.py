@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeAlias
 
 CAPABILITIES: Final = (
@@ -82,7 +83,7 @@ class Object(NamedTuple):
     pairs: _Pairs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PathRule:
     """`path`: as written, without a leading slash; `capabilities`: bits, of deny nothing else."""
 
@@ -91,7 +92,7 @@ class PathRule:
     is_conditional: bool = False
     limits: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def evidence(self) -> str:
         """The rule in the policy language, shortened."""
         names = ", ".join(json.dumps(name) for name in named(self.capabilities))
