@@ -691,6 +691,16 @@ create table identity_facts ( -- one row an identity (groups and entities left o
     use_after_end_at timestamp -- newest dated use of the identity or one of its credentials, when after the end
 );
 
+create table revocations ( -- what logs say was taken from an identity and done with it later: one row an identity
+    identity_key bigint, -- the identity
+    revoked_id varchar, -- the identity itself or one of its credentials
+    revoked_at timestamp, -- when; the newest time
+    revoked_with varchar, -- the provider's name of the event
+    revoked_by varchar, -- identity that did it
+    used_at timestamp, -- first use more than 15 minutes later
+    given_back_at timestamp -- when it was made or switched on again
+);
+
 create table credential_facts ( -- one row a credential: what rules and reports read
     credential_key bigint, -- dense key inside this scan
     credential_id varchar, -- stable id
@@ -760,7 +770,8 @@ create table secret_places ( -- where each secret value is: one row a sighting, 
     name varchar, -- name of the variable, tag or secret
     provider varchar, -- aws, vault, salesforce, ...
     tenant_id varchar, -- our tenant
-    holder_id varchar, -- the resource or identity in whose text or store it is
+    native_id varchar, -- id inside the value, such as an access key id
+    holder_id varchar, -- the resource, whichever revision of it, or the identity in whose text or store it is
     resource_id varchar, -- the resource, where the holder is one
     environment varchar, -- of the holder
     partner_id varchar, -- of the holder

@@ -9,11 +9,11 @@ import duckdb
 
 from nhiscan.resolve import contracts, networks, owners
 
-_STEPS: Final = ("fact_parts", "identity_facts", "credential_facts", "partner_facts")
+_STEPS: Final = ("fact_parts", "identity_facts", "credential_facts", "partner_facts", "revocations")
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
-    """Fills the three tables of facts; reads every other derived table of resolve."""
+    """Fills the three tables of facts and revocations; reads every other derived table of resolve."""
     owners.read_people(con)
     contracts.conclude(con)
     networks.read(con)

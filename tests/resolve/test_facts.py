@@ -19,6 +19,7 @@ from nhiscan.model import (
     Record,
     Trust,
     TrustCondition,
+    Use,
 )
 from nhiscan.resolve import contracts, facts, owners, partners
 from tests.resolve.register_estate import (
@@ -549,3 +550,74 @@ def test_an_active_business_owner_stands_before_one_who_left() -> None:
 def test_a_partner_listed_twice_has_one_row() -> None:
     con = _resolved(NORDWIND, Partner("P-1", "Nordwind Old", register_row="old.csv:9"))
     assert rows(con, "select count(*) from partner_facts") == [(1,)]
+
+
+# what was taken away
+
+_KEY = f"{tenant()}:access_key/k1"
+_TAKEN = datetime(2026, 1, 10, tzinfo=UTC)
+
+
+def _event(minutes: int, kind: str, **fields: Any) -> Use:
+    values: dict[str, Any] = {"action": "UpdateAccessKey", "outcome": "success"} | fields
+    at = _TAKEN + timedelta(minutes=minutes)
+    return Use(f"{kind}-{minutes}", "aws", tenant(), occurred_at=at, kind=kind, **values)
+
+
+def _revocation(*records: Record, columns: str = "revoked_at, used_at, given_back_at", **fields: Any) -> Any:
+    con = _resolved(role(), key(**fields), _event(0, "revocation", target=_KEY), *records)
+    return rows(con, f"select {columns} from revocations")
+
+
+def _at(minutes: int) -> datetime:
+    return _TAKEN.replace(tzinfo=None) + timedelta(minutes=minutes)
+
+
+def test_a_use_of_a_revoked_key_counts_beyond_what_clocks_may_differ() -> None:
+    late, later = _event(16, "call", credential_id=_KEY), _event(90, "call", credential_id=_KEY)
+    assert _revocation(_event(15, "call", credential_id=_KEY)) == [(_at(0), None, None)]
+    assert _revocation(late, later) == [(_at(0), _at(16), None)]
+
+
+def test_the_last_use_that_the_source_dates_counts_too() -> None:
+    assert _revocation(last_used_at=_TAKEN + timedelta(days=1)) == [(_at(0), _at(1440), None)]
+    assert _revocation(last_used_at=_TAKEN - timedelta(days=1)) == [(_at(0), None, None)]
+
+
+def test_a_refused_call_is_neither_a_use_nor_a_revocation() -> None:
+    refused = _event(60, "call", credential_id=_KEY, outcome="failure")
+    assert _revocation(refused, _event(70, "revocation", target=_KEY, outcome="failure")) == [(_at(0), None, None)]
+
+
+def test_the_newest_revocation_counts() -> None:
+    uses = (_event(30, "call", credential_id=_KEY), _event(60, "revocation", target=_KEY))
+    assert _revocation(*uses) == [(_at(60), None, None)]
+
+
+def test_what_was_switched_on_again_says_when() -> None:
+    again = _event(20, "credential_change", target=_KEY)
+    assert _revocation(again, _event(40, "call", credential_id=_KEY)) == [(_at(0), _at(40), _at(20))]
+
+
+def test_ending_open_sessions_revokes_nothing() -> None:
+    con = _resolved(role(), _event(0, "revocation", target=role_id("sync"), action="PutRolePolicy"))
+    assert rows(con, "select * from revocations") == []
+
+
+def test_an_identity_that_was_deleted_and_made_again_was_given_back() -> None:
+    con = _resolved(
+        role(),
+        _event(0, "revocation", target=role_id("sync"), action="DeleteRole"),
+        _event(5, "role_change", target=role_id("sync"), action="AttachRolePolicy"),
+        _event(10, "role_change", target=role_id("sync"), action="CreateRole"),
+        _event(30, "login", identity_id=role_id("sync")),
+    )
+    assert rows(con, "select revoked_id, used_at, given_back_at from revocations") == [
+        (role_id("sync"), _at(30), _at(10))
+    ]
+
+
+def test_of_two_revoked_keys_the_one_that_was_used_is_told() -> None:
+    other = f"{tenant()}:access_key/k2"
+    taken = _event(5, "revocation", target=other)
+    assert _revocation(key("k2"), taken, _event(60, "call", credential_id=_KEY), columns="revoked_id") == [(_KEY,)]
