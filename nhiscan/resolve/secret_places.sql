@@ -91,7 +91,10 @@ delete from secret_places;
 
 insert into secret_places by name
 select p.place_id, v.value_number, p.is_stored, p.is_secret, p.kind, p.where_kind, p.location, p.name, p.provider, p.tenant_id,
-    coalesce(r.resource_id, h.identity_id) as holder_id,
+    p.native_id,
+    -- revisions of a task definition that run beside each other are one workload
+    coalesce(case when r.kind = 'task' then regexp_replace(r.resource_id, ':\d+$', '') else r.resource_id end, h.identity_id)
+        as holder_id,
     r.resource_id,
     coalesce(r.environment, h.environment) as environment,
     coalesce(r.partner_id, h.partner_id) as partner_id,

@@ -77,10 +77,17 @@ def granted(to: str, *, on: str = "sync", kind: str = "account", **fields: Any) 
 
 
 def seen(
-    mark: str, name: str, *, on: str = "sync", account: str = A, kind: str = "named_secret", **fields: Any
+    mark: str,
+    name: str,
+    *,
+    on: str = "sync",
+    of: str = "function",
+    account: str = A,
+    kind: str = "named_secret",
+    **fields: Any,
 ) -> Sighting:
     return Sighting(
-        f"{resource_id(on, account=account)}/environment/{name}/{kind}/1",
+        f"{resource_id(on, of, account)}/environment/{name}/{kind}/1",
         "aws",
         tenant(account),
         where_kind="environment",
@@ -88,7 +95,7 @@ def seen(
         kind=kind,
         fingerprint=mark,
         name=name,
-        resource_id=resource_id(on, account=account),
+        resource_id=resource_id(on, of, account),
         **fields,
     )
 
@@ -404,6 +411,13 @@ def test_a_place_stands_where_its_workload_stands() -> None:
         NORDWIND, resource(account=B), labelled("partner", "Nordwind", account=B), seen("f1", "TOKEN", account=B)
     )
     assert place(con, "environment, partner_id, tenant_id", "TOKEN") == ("dev", "P-1", tenant(B))
+
+
+def test_revisions_of_a_task_definition_are_one_holder() -> None:
+    con = _resolved(
+        resource("app", "task"), resource("app:3", "task"), seen("f1", "A", on="app", of="task"), seen("f1", "B", on="app:3", of="task")
+    )
+    assert rows(con, "select distinct holder_id from secret_places") == [(resource_id("app", "task"),)]
 
 
 def _used(n: int, source_ip: str | None, user_agent: str | None, **fields: Any) -> Use:
