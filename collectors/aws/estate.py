@@ -201,7 +201,7 @@ def _coverage(account: Account, estate: Estate) -> Iterator[Coverage]:
         "workloads": (*ran.asked(), roles, tags),
         "sightings.environment": ran.asked_about_environments(),
         "sightings.user_data": ran.asked_about_user_data(),
-        "sightings.tags": (iam_tags, tags, *secrets.listed()[:1], *ran.asked()),
+        "sightings.tags": (iam_tags, tags, *secrets.listed()[:1], *ran.asked_for_tags()),
     }
     for dataset, asked in answers.items():
         yield dataset_coverage(account.tenant_id, dataset, (), asked, collected_at=account.collected_at)

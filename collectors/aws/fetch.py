@@ -72,14 +72,14 @@ _NO_CREDENTIAL: Final = (
     TokenRetrievalError,
     SSOError,
 )
-_PREFIXES: Final = {"accessanalyzer": "access-analyzer"}  # of permissions, where botocore has another name
+# Of permissions, where botocore has another name.
+_PREFIXES: Final = {"accessanalyzer": "access-analyzer", "resourcegroupstaggingapi": "tag"}
 # Where the permission is not called like the call: Service Authorization Reference, by service.
 _PERMISSIONS: Final = {
     "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3:ListBuckets": "s3:ListAllMyBuckets",
     "s3control:GetPublicAccessBlock": "s3:GetAccountPublicAccessBlock",
-    "tagging:GetResources": "tag:GetResources",
 }
 _PAGE_ITEMS: Final = 1000  # the most that IAM allows
 _MOST_PAGES: Final = 10_000

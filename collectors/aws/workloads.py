@@ -56,8 +56,11 @@ class Workloads:
     project_details: Mapping[tuple[str, tuple[str, ...]], Json | Refusal]  # by up to 100 names
 
     def asked(self) -> tuple[Asked, ...]:
+        return (regions_asked("functions", self.functions), *self.asked_for_tags())
+
+    def asked_for_tags(self) -> tuple[Asked, ...]:
+        """Those that carry their tags themselves."""
         return (
-            regions_asked("functions", self.functions),
             *self._asked_about_tasks(),
             regions_asked("instances", self.instances),
             *self._asked_about_projects(),
