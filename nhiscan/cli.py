@@ -44,6 +44,7 @@ _CELL: Final = 300  # characters of a value in a table
 _NARROWEST: Final = 12  # columns of a table are not cut further to fit a terminal
 _SHORT_ID: Final = 10  # digits of the id of a case or finding in a table
 _YEARS: Final = range(1970, 2200)  # rules count back from --as-of, and dates end at both sides
+_DIFF_ROWS: Final = 8  # of each list of a difference: an ordinary week fits a screen
 _WIDE: Final = 6  # a single row with more columns is printed as a list
 
 log = logging.getLogger("nhiscan")
@@ -230,6 +231,47 @@ def scan(
     if not published.is_complete:
         click.echo("the scan is incomplete; the report says what is missing", err=True)
     sys.exit(code)
+
+
+@cli.command()
+@click.option(
+    "--report",
+    "report_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("demo-report.html"),
+    show_default=True,
+    help="Write the report here.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".nhiscan-demo"),
+    show_default=True,
+    help="Keep the register, the settings and the scans here.",
+)
+@click.pass_context
+def demo(click_context: click.Context, report_file: Path, folder: Path) -> None:
+    """Scan a made-up company from a tape and write its report; needs no network and no credential.
+
+    Example: nhiscan demo --report demo-report.html
+    """
+    from importlib import resources
+
+    from nhiscan import tape
+
+    with resources.as_file(resources.files("nhiscan.demo") / "estate") as estate:
+        shutil.copytree(estate, folder, dirs_exist_ok=True)
+    # A file's time stands for the day of its export where its rows name none.
+    exported = tape.read(folder / "tape").as_of.timestamp()
+    for file in (*(folder / "register").iterdir(), *(folder / "exports").iterdir()):
+        os.utime(file, (exported, exported))
+    config_file = folder / "nhiscan.toml"
+    try:
+        click_context.invoke(scan, config_file=config_file, report_file=report_file, replay_from=folder / "tape")
+    except SystemExit as ended:
+        if ended.code not in (0, EXIT_INCOMPLETE):
+            raise
+    click.echo(f"ask further: nhiscan cases --config {config_file}")
 
 
 @cli.command()
@@ -539,6 +581,46 @@ def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> Non
 
     with _published(config_file, scan_id) as con:
         _print_sections(teller.anything(con, id_), as_json=as_json)
+
+
+@cli.command()
+@_config_option
+@_json_option
+@click.argument("before", metavar="[A]", default="previous")
+@click.argument("after", metavar="[B]", default="current")
+def diff(config_file: Path, as_json: bool, before: str, after: str) -> None:
+    """Say what changed from scan A to scan B; from the one before to the current one by default.
+
+    A and B are ids of published scans, `previous` or `current`. "Not read" is said apart from "gone".
+
+    Example: nhiscan diff
+    """
+    from nhiscan import config
+    from nhiscan import diff as comparison
+
+    settings = config.read(config_file)
+    ids = [comparison.find(settings.state, word) for word in (before, after)]
+    difference = comparison.compare(settings.state, *ids)
+    if as_json:
+        scans = {"from": difference.before, "to": difference.after}
+        _print_json({"schema_version": 1, **scans, **difference.lists, "register": difference.register})
+        return
+    for word, told in (("from", difference.before), ("to", difference.after)):
+        state = "complete" if told["is_complete"] else "INCOMPLETE"
+        click.echo(f"{word} scan {told['scan_id']} ({_cell(told['as_of'])}, {state})")
+    for name in comparison.LISTS:
+        columns, rows = difference.told(name)
+        if rows:
+            counts = ", ".join(f"{n} {change}" for change, n in difference.counts(name).items())
+            click.echo(f"\n{name}: {counts}")
+            _print_rows(columns, rows[:_DIFF_ROWS], indent="  ")
+            if len(rows) > _DIFF_ROWS:
+                click.echo(f"  and {len(rows) - _DIFF_ROWS} more, with --json")
+    if difference.register:
+        changes = ", ".join(f"{row['table']} +{row['added']} -{row['removed']}" for row in difference.register)
+        click.echo(f"\nregister: {changes}")
+    if not difference.register and not any(difference.lists.values()):
+        click.echo("nothing changed")
 
 
 @cli.command()
@@ -943,16 +1025,21 @@ def _cell(value: Any, most: int = _CELL) -> str:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Prints rows under their columns, and how many they are."""
+    _print_rows(columns, rows)
+    click.echo(f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}", err=True)
+
+
+def _print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, indent: str = "") -> None:
     """Prints rows under their columns; on a terminal the widest columns give way until a row fits a line."""
     texts = [[plain(column) for column in columns], *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(width, column)) for column in zip(*texts, strict=True)]
     if sys.stdout.isatty():
-        widths = _fitted(widths, shutil.get_terminal_size().columns)
+        widths = _fitted(widths, shutil.get_terminal_size().columns - len(indent))
     for row in texts:
         cells = [cut(text, most) for text, most in zip(row, widths, strict=True)]
         padded = [text + " " * (most - width(text)) for text, most in zip(cells, widths, strict=True)]
-        click.echo("  ".join(padded).rstrip())
-    click.echo(f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}", err=True)
+        click.echo(indent + "  ".join(padded).rstrip())
 
 
 def _fitted(widths: Sequence[int], room: int) -> list[int]:

@@ -75,7 +75,7 @@ def covered(
         )
 
 
-def identity(tenant_id: str, name: str, **more: Any) -> Identity:
+def identity(tenant_id: str, name: str, /, **more: Any) -> Identity:
     return Identity(
         **{
             "identity_id": f"{tenant_id}:app/{name}",
@@ -90,7 +90,7 @@ def identity(tenant_id: str, name: str, **more: Any) -> Identity:
     )
 
 
-def key(tenant_id: str, owner: str, name: str, **more: Any) -> Credential:
+def key(tenant_id: str, owner: str, name: str, /, **more: Any) -> Credential:
     return Credential(
         **{
             "credential_id": f"{tenant_id}:key/{name}",
@@ -106,7 +106,7 @@ def key(tenant_id: str, owner: str, name: str, **more: Any) -> Credential:
     )
 
 
-def use(tenant_id: str, name: str, at: datetime, **more: Any) -> Use:
+def use(tenant_id: str, name: str, at: datetime, /, **more: Any) -> Use:
     return Use(
         **{
             "event_id": f"{tenant_id}:event/{name}",
