@@ -23,6 +23,7 @@ from nhiscan.resolve import (
     owners,
     partners,
     paths,
+    policies,
     privileges,
     resources,
     sightings,
@@ -42,6 +43,7 @@ STAGES = (
     facts.run,
     integrations.run,
     resources.run,
+    policies.run,
     sightings.run,
 )
 

@@ -799,6 +799,7 @@ create table policy_facts ( -- one row a policy of a secret store: what rules an
     partner_holders bigint, -- of these, partners'
     partner_id varchar, -- the one partner among the holders; null when none or several
     secrets_readable bigint, -- stored secrets that it lets be read
+    secrets_unlabelled bigint, -- of these, those whose environment is not known
     mounts_readable bigint, -- mounts of which it lets every secret be read
     environments_readable varchar, -- environments of these secrets, separated by commas
     is_everything_readable boolean, -- every secret of some mount or of all; null: cannot be said

@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
-    """Writes `privileges` of every identity of a vault; groups have none of their own, their members have them."""
+    """Writes `privileges` of every identity of a vault; what groups and entities have, those in them have."""
     policies = read_policies(con)
     estates = read_estates(con, policies)
     con.execute(_sql("vault_holders"))

@@ -130,7 +130,7 @@ def evaluate(policies: Sequence[Policy], holder: Holder, targets: Targets) -> li
     if acl.wild > _MOST_WILD:
         return [_UNREADABLE]
     is_readable = not any(policy.document.problem for policy in policies)
-    answers = _Answers(acl, is_readable=is_readable)
+    answers = Answers(acl, is_readable=is_readable)
     rows: dict[str, dict[tuple[str, str, int | None], Privilege]] = defaultdict(dict)
     for row in (*_by_table(answers, targets), *_own_policies(answers, policies, targets)):
         rows[row.verb].setdefault((row.scope, row.certainty, row.level), row)
@@ -148,7 +148,7 @@ def evaluate(policies: Sequence[Policy], holder: Holder, targets: Targets) -> li
     return sorted(privileges, key=lambda row: (row.verb, row.scope, row.certainty, str(row.level)))
 
 
-class _Answers:
+class Answers:
     """What the rules together say about sets of paths."""
 
     def __init__(self, acl: Acl, *, is_readable: bool) -> None:
@@ -193,7 +193,7 @@ class _Answers:
         return "conditional" if decision.is_conditional else "definite", giver
 
 
-def _by_table(answers: _Answers, targets: Targets) -> Iterator[Privilege]:
+def _by_table(answers: Answers, targets: Targets) -> Iterator[Privilege]:
     by_entry: dict[Entry, list[Hit]] = defaultdict(list)
     for hit in answers.hits(targets):
         by_entry[hit.target.entry].append(hit)
@@ -216,7 +216,7 @@ def _by_table(answers: _Answers, targets: Targets) -> Iterator[Privilege]:
             yield from _of_entry(answers, entry, every, rest)
 
 
-def _of_entry(answers: _Answers, entry: Entry, every: Sequence[Target], hits: Sequence[Hit]) -> Iterator[Privilege]:
+def _of_entry(answers: Answers, entry: Entry, every: Sequence[Target], hits: Sequence[Hit]) -> Iterator[Privilege]:
     """The width of an entry with what is sure, then with what is less so; rows that add nothing fall out later."""
     whole = {
         target: answer for target in dict.fromkeys(hit.target for hit in hits) if (answer := answers.whole(target))
@@ -244,7 +244,7 @@ def _scope(every: Sequence[Target], full: set[Target], hits: Sequence[Hit]) -> s
     return "single" if len(paths) == 1 and next(iter(paths)).is_single else "set"
 
 
-def _own_policies(answers: _Answers, policies: Sequence[Policy], targets: Targets) -> Iterator[Privilege]:
+def _own_policies(answers: Answers, policies: Sequence[Policy], targets: Targets) -> Iterator[Privilege]:
     """Whoever may write a policy of its own may give itself everything."""
     for entry, places in targets.by_entry.items():
         if entry.is_own_policy:
@@ -258,7 +258,7 @@ def _own_policies(answers: _Answers, policies: Sequence[Policy], targets: Target
                         )
 
 
-def _admin(answers: _Answers, targets: Targets) -> list[Privilege]:
+def _admin(answers: Answers, targets: Targets) -> list[Privilege]:
     """At most one row: everything that makes an administrator, as sure as the least sure part."""
     found = [answers.whole(target) for target in targets.core]
     if not found or any(answer is None for answer in found):

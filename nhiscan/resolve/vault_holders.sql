@@ -5,7 +5,7 @@ with recursive above as (
     select i.identity_key, i.identity_key as above_key
     from identities i
     where i.provider = 'vault'
-        and i.kind <> 'group'
+        and i.kind not in ('group', 'entity')
     union
     select a.identity_key, m.group_key
     from above a
@@ -49,7 +49,7 @@ from identities i
 left join entities e on e.identity_key = i.identity_key
 left join held h on h.identity_key = i.identity_key
 where i.provider = 'vault'
-    and i.kind <> 'group';
+    and i.kind not in ('group', 'entity');
 
 create or replace temp table vault_combinations as
 select

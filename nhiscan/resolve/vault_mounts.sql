@@ -37,4 +37,4 @@ select c.tenant_id
 from coverage c
 where c.dataset = 'resources'
 group by c.tenant_id
-having bool_and(c.status in ('complete', 'not_applicable'));
+having bool_and(coalesce(c.original_status, c.status) in ('complete', 'not_applicable'));

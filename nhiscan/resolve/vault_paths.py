@@ -30,6 +30,16 @@ class Pattern(NamedTuple):
     def is_single(self) -> bool:
         return not self.is_open and not any(is_prefix for _, is_prefix in self.segments)
 
+    @property
+    def start(self) -> str:
+        """The text that all of the paths start with."""
+        parts = []
+        for text, is_prefix in self.segments:
+            parts.append(text)
+            if is_prefix:
+                break
+        return "/".join(parts)
+
     def example(self, *, deeper: int = 0) -> str:
         """A path of the set that no longer or more literal pattern matches, but for the segments that are given."""
         parts = [text + _ANY_OTHER if is_prefix else text for text, is_prefix in self.segments]

@@ -93,14 +93,18 @@ class Estate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """A set of paths of which reading, writing … any is the verb of its entry. `is_guess`: its mount is one."""
+    """A set of paths of which reading, writing … any is the verb of its entry. `is_guess`: no mount of it was read."""
 
     entry: Entry
     path: str
     capabilities: int
     is_listing: bool
-    environment: str | None = None
+    mount: Mount | None = None
     is_guess: bool = False
+
+    @property
+    def environment(self) -> str | None:
+        return self.mount.environment if self.mount else None
 
     @property
     def pattern(self) -> Pattern:
@@ -152,21 +156,21 @@ class Targets:
 
 
 def _targets(entry: Entry, estate: Estate, namespaces: Sequence[str]) -> Iterator[Target]:
-    for path, environment, is_guess in _places(entry, estate, namespaces):
+    for path, mount, is_guess in _places(entry, estate, namespaces):
         listing = entry.capabilities & _LISTING
         for capabilities, is_listing in ((listing, True), (entry.capabilities & ~listing, False)):
             if capabilities:
-                yield Target(entry, path, capabilities, is_listing, environment, is_guess)
+                yield Target(entry, path, capabilities, is_listing, mount, is_guess)
 
 
-def _places(entry: Entry, estate: Estate, namespaces: Iterable[str]) -> Iterator[tuple[str, str | None, bool]]:
+def _places(entry: Entry, estate: Estate, namespaces: Iterable[str]) -> Iterator[tuple[str, Mount | None, bool]]:
     if entry.place is None:
         for namespace in namespaces:
             yield f"{namespace}{entry.path}", None, False
         return
     for mount in estate.engines if entry.place == "engine" else estate.auths:
         if mount.type in entry.types or (_ANY_TYPE in entry.types and mount.type != "token"):
-            yield f"{mount.path}/{entry.path}", mount.environment, False
+            yield f"{mount.path}/{entry.path}", mount, False
     if entry.place == "engine":
         for namespace in sorted(estate.blind):
             yield f"{namespace}+/{entry.path}", None, True
