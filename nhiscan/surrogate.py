@@ -60,6 +60,8 @@ class Surrogates:
     def _candidates(self, value: str) -> Iterator[str]:
         if parts := _JWT.fullmatch(value):
             yield self._token(parts)
+        if checked := _WITH_CRC32.fullmatch(value):
+            yield self._altered(value, len(checked[1]), 0)
         kept = sorted(
             {n + 1 for n, char in enumerate(value) if char in _SEPARATORS} | set(range(_LONGEST_PLAIN_PREFIX + 1))
         )
