@@ -42,6 +42,7 @@ _LISTED: Final = re.compile(  # {"name": "DB_PASSWORD", "value": "..."}, and the
     rf"""\\*["']?value\\*["']?\s{{0,8}}:\s{{0,8}}{_VALUE}""",
     re.IGNORECASE,
 )
+_WORD: Final = re.compile(r"[A-Za-z0-9](?=[^\s,;|]{15})[^\s,;|]*[A-Za-z0-9=/+]")  # long enough to be a secret
 _VAGUE: Final = frozenset({"basic_auth_credentials", "named_secret"})  # give way to what names its maker
 _MAIL: Final = re.compile(r"""client_email\\*["']?\s{0,8}:\s{0,8}\\*["'](?P<mail>[^"'\\\s]{3,200})""")
 
@@ -163,8 +164,10 @@ def _without_overlaps(text: str, found: list[Found], named: list[Found]) -> list
     for candidates in (found, named):
         for candidate in sorted(set(candidates), key=_rank):
             for start, end in _uncovered(candidate, kept):
-                if (start, end) == candidate[:2] or values.looks_made(text[start:end]):
-                    kept.append(Found(start, end, candidate.kind))
+                if (start, end) == candidate[:2]:
+                    kept.append(candidate)
+                elif left := _WORD.search(text, start, end):
+                    kept.append(Found(left.start(), left.end(), candidate.kind))
     return sorted(kept)
 
 
