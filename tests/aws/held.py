@@ -23,7 +23,14 @@ _fetch = importlib.import_module("nhiscan.collectors.aws.fetch")
 @functools.cache
 def client(url: str, service: str, region: str) -> Any:
     config = Config(retries={"mode": "standard", "total_max_attempts": 2})
-    return boto3.client(service, region_name=region, endpoint_url=url, config=config)
+    return boto3.client(
+        service,
+        region_name=region,
+        endpoint_url=url,
+        config=config,
+        aws_access_key_id="AKIA000000000EXAMPLE",
+        aws_secret_access_key="not-a-secret",
+    )
 
 
 def snapshot(url: str, *, role_refusal: Any = None) -> Any:

@@ -11,6 +11,7 @@ import requests
 
 from fixtures.aws.faults import BROKEN, CUT, DENIED, GARBAGE, THROTTLED, Relay, Wrong
 from fixtures.aws.holdings import seed
+from nhiscan.errors import CollectError
 from tests.aws.held import TENANT, estate, held
 
 # What a call is named where its permission is not called like it.
@@ -71,9 +72,12 @@ def test_a_denied_call_spoils_exactly_the_datasets_that_name_its_permission(rela
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
-def test_whatever_fails_in_all_calls_leaves_nothing_complete(relay: Relay, fault: str) -> None:
+def test_nothing_is_complete_when_everything_fails(relay: Relay, fault: str) -> None:
     wrong = {CALLS.get(permission, permission): FAULTS[fault] for permission in PERMISSIONS}
-    assert set(statuses(relay, wrong).values()) == {"failed", "unsupported"}
+    # IAM did answer, so the tags of users and roles were searched.
+    assert statuses(relay, wrong) == dict.fromkeys(estate.PERMISSIONS, "failed") | ALWAYS | {
+        "sightings.tags": "partial"
+    }
 
 
 @pytest.mark.parametrize(("permission", "fault"), EACH)
@@ -84,3 +88,37 @@ def test_a_failing_call_spoils_its_datasets_and_the_rest_goes_on(relay: Relay, p
         "complete",
         "unsupported",
     }
+
+
+def test_a_denied_region_is_named_and_the_others_are_read(relay: Relay) -> None:
+    relay.only_in = frozenset({"eu-central-1"})
+    relay.wrong = {"secretsmanager:ListSecrets": DENIED}
+    found = held(relay.url, regions=("us-east-1", "eu-central-1"))
+    said = found.one("coverage", dataset="stored_secrets")
+    relay.only_in = frozenset()
+    assert said.status == "partial"
+    assert said.reason.startswith("secrets in eu-central-1: AccessDenied")
+    assert {secret.name for secret in found.of("resources") if secret.kind == "secret"} == {"shop/database", "plain"}
+
+
+def test_a_region_that_is_not_enabled_costs_only_itself(relay: Relay) -> None:
+    relay.only_in = frozenset({"ap-east-1"})
+    relay.wrong = {"kms:ListKeys": Wrong(400, "UnrecognizedClientException")}
+    found = held(relay.url, regions=("us-east-1", "ap-east-1"))
+    relay.only_in = frozenset()
+    assert found.coverage("resources", TENANT).status == "partial"
+    assert found.one("resources", kind="key").name == "alias/exports"
+
+
+def test_a_credential_that_is_no_good_ends_the_part(relay: Relay) -> None:
+    relay.wrong = {"secretsmanager:ListSecrets": Wrong(400, "ExpiredTokenException")}
+    with pytest.raises(CollectError, match="refused for the credential itself"):
+        held(relay.url)
+
+
+def test_no_call_that_reads_a_secret_is_made(relay: Relay) -> None:
+    relay.wrong = {}
+    relay.calls.clear()
+    held(relay.url)
+    forbidden = ("GetSecretValue", "GetParameter", "Decrypt", "GetObject", "s3:/")
+    assert [call for call, _ in relay.calls if any(word in call for word in forbidden)] == []
