@@ -691,6 +691,16 @@ create table identity_facts ( -- one row an identity (groups and entities left o
     use_after_end_at timestamp -- newest dated use of the identity or one of its credentials, when after the end
 );
 
+create table package_excess ( -- what an identity of a partner that holds packages can do beyond all of them
+    identity_key bigint, -- the identity
+    verb varchar, -- common verb
+    resource varchar, -- pattern of the resources; null where the provider's privileges do not name them
+    scope varchar, -- all, environment, set, single or self
+    certainty varchar, -- definite, conditional or potential
+    level bigint, -- 0 to 5; null when unknown
+    statement varchar -- the allowing statement, shortened
+);
+
 create table revocations ( -- what logs say was taken from an identity and done with it later: one row an identity
     identity_key bigint, -- the identity
     revoked_id varchar, -- the identity itself or one of its credentials

@@ -82,6 +82,18 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """One verb on the resources that one pattern matches."""
+
+    verb: str
+    pattern: str
+    scope: str
+    certainty: str
+    level: int | None
+    statement: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AssumePattern:
     """One resource pattern that decides on sts:AssumeRole; `part`: allow, deny, boundary, each also as `…_if`."""
 
@@ -241,6 +253,21 @@ def evaluate(
     if not privileges:
         privileges.append(Privilege("none", "self", "definite", level("none", "self"), None, None))
     return sorted(privileges, key=lambda row: (row.verb, row.scope, row.certainty, str(row.level)))
+
+
+def reached(
+    documents: Sequence[Document], boundary: Document | None, holder: Holder, actions: Catalogue
+) -> Iterator[Reach]:
+    """What the policies together allow, resource pattern by resource pattern, for comparing with what should be."""
+    is_readable = not any(d.problem for d in documents) and not (boundary and boundary.problem)
+    for _, grant in _grants(documents, boundary, holder, actions):
+        for certainty, mask in grant.by_certainty(is_readable=is_readable):
+            for kind in actions.kinds(mask):
+                weight = "potential" if kind.verb == "unknown" else certainty
+                how_far = level(kind.verb, grant.scope, over_resource=kind.over_resource)
+                yield Reach(kind.verb, grant.pattern, grant.scope, weight, how_far, grant.statement.text)
+    if not is_readable:
+        yield Reach("unknown", "*", "all", "potential", None, None)
 
 
 def _admin(placed: Iterable[_Placed], actions: Catalogue, *, is_readable: bool) -> list[Privilege]:

@@ -1,0 +1,67 @@
+"""Fills `package_excess`: what identities can do beyond the packages of access that their partners were given.
+
+AWS policies are weighed again, resource pattern by resource pattern, for the few identities whose partners hold a
+package: `privileges` keeps one statement a verb, which does not say what else there is. Of other providers it is all
+there is; it does not name resources, so only a verb that no item names is surely beyond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from typing import Any, Final
+
+import duckdb
+
+from nhiscan.resolve import aws_iam, globs
+from nhiscan.resolve.privilege_rows import batched, insert_rows
+
+_REACH: Final = (
+    ("combination", "bigint"),
+    ("verb", "varchar"),
+    ("resource", "varchar"),
+    ("scope", "varchar"),
+    ("certainty", "varchar"),
+    ("level", "bigint"),
+    ("statement", "varchar"),
+)
+
+
+def run(con: duckdb.DuckDBPyConnection) -> None:
+    """Reads identity_partners, identity_facts, privileges and the register's packages."""
+    con.execute(_sql("package_holders"))
+    documents = aws_iam.Documents(con)
+    wanted = "select identity_key from package_holders where provider = 'aws'"
+    found = aws_iam.combinations(con, documents, wanted=wanted)
+    insert_rows(con, "package_aws_reach", _REACH, batched(_reach(found, documents)))
+    patterns = con.execute(
+        """
+        select distinct r.resource, i.resource_pattern
+        from (select distinct resource from package_aws_reach) r
+        cross join (select distinct resource_pattern from package_items where lower(provider) = 'aws') i
+        order by all
+        """
+    ).fetchall()
+    covering = [(resource, pattern) for resource, pattern in patterns if _covers(pattern, resource)]
+    insert_rows(con, "package_covers", (("resource", "varchar"), ("resource_pattern", "varchar")), [covering])
+    con.execute(_sql("package_excess"))
+    con.execute("drop table aws_holders; drop table package_aws_reach; drop table package_covers")
+    con.execute("drop table package_holders")
+
+
+def _reach(found: Iterable[aws_iam.Combination], documents: aws_iam.Documents) -> Iterator[tuple[Any, ...]]:
+    for combination in found:
+        own = [documents[b.policy_key] for b in combination.bindings]
+        boundary = documents[combination.boundary.policy_key] if combination.boundary else None
+        reached = aws_iam.reached(own, boundary, combination.holder, documents.actions)
+        for row in dict.fromkeys(reached):
+            yield (combination.number, row.verb, row.pattern, row.scope, row.certainty, row.level, row.statement)
+
+
+def _covers(pattern: str | None, resource: str) -> bool:
+    """An item without a resource says nothing about which, so it allows any."""
+    return not pattern or globs.covers(pattern, resource)
+
+
+def _sql(name: str) -> str:
+    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
