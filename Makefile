@@ -12,9 +12,9 @@ pip = $(bin)/pip install --quiet --disable-pip-version-check $(CONSTRAINTS:%=--c
 
 .PHONY: demo dev test check bench lock docs clean
 
-# A made-up company, scanned from a stand-in on this machine: no credential needed.
+# A made-up company, scanned from a tape: no network and no credential needed.
 demo: $(VENV)/.demo
-	$(bin)/python -m nhiscan.demo --out demo-report.html
+	$(bin)/nhiscan demo --report demo-report.html
 
 dev: $(VENV)/.dev
 
@@ -45,10 +45,10 @@ $(bin)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml $(CONSTRAINTS) | $(bin)/python
-	$(pip) --editable '.[demo]'
+	$(pip) --editable .
 	touch $@
 
 # The demo is part of what the tests run.
 $(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(bin)/python
-	$(pip) --editable '.[demo,dev]'
+	$(pip) --editable '.[dev]'
 	touch $@ $(VENV)/.demo

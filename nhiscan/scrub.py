@@ -57,6 +57,7 @@ _BEFORE: Final = (
     re.compile(r"(?:name|key)\W{1,40}[A-Za-z_][\w.\-]{0,99}\W{1,40}value\W{1,24}\Z", re.IGNORECASE),
 )
 _FILLERS: Final = (("x", "x"), ("x", "0"), ("0", "0"))  # for letters, for digits
+_UNSURE: Final = frozenset({"aws_access_key_id", "named_secret"})  # no secret; a guess from a name
 _SHOWN: Final = frozenset({"tag"})  # kinds of text that the inventory shows anyway: only the secrets in them go
 
 log = logging.getLogger(__name__)
@@ -150,16 +151,13 @@ class Scrubber:
         return any(form in text for form in self._forbidden)
 
     def _learn(self, leaf: str, key: str, near: frozenset[str]) -> None:
+        """Notes what a login gave, and tokens in answers that no collector searched."""
         del near
         if _folded(key) in _IN_ANSWERS and leaf:
             self._values.add(leaf)
         elif len(leaf) >= _SHORTEST_SHAPED and leaf not in self._instead:
-            instead = leaf
-            for start, end, kind in reversed(detect.find(leaf)):
-                if kind not in ("named_secret", "aws_access_key_id"):
-                    instead = instead[:start] + self._surrogates.of(leaf[start:end]) + instead[end:]
-            if instead != leaf:
-                self._instead[leaf] = {None: instead}
+            found = detect.find(leaf)
+            self._values |= {leaf[start:end] for start, end, kind in found if kind not in _UNSURE}
 
     def _place(self, leaf: str, key: str, near: frozenset[str]) -> str | None:
         """What is written for a whole leaf: a text that was searched, found by the name beside it or by itself."""
@@ -255,7 +253,7 @@ class _Blank:
 
 def _forms(value: str) -> set[str]:
     """How a value looks in JSON, XML, a URL and base64, there at each of the three offsets."""
-    forms = {value, json.dumps(value)[1:-1], html.escape(value), html.escape(value, quote=False), quote(value, safe="")}
+    forms = {value, json.dumps(value)[1:-1], html.escape(value), html.escape(value, quote=False), quote(value, safe="", errors="surrogateescape")}
     if len(value) >= _SHORTEST_ENCODED:
         coded = value.encode("utf-8", "surrogatepass")
         for offset in range(3):
@@ -294,7 +292,7 @@ def _rewritten(text: str, place: Place, patch: Callable[[str], str], key: str, n
     """A leaf after `place`, or else after `place` and `patch` of what is packed in it, or else after `patch`."""
     placed = place(text, key, near)
     if placed is not None:
-        return placed
+        return patch(placed)
     if depth < _DEEPEST:
         if text.lstrip()[:1] in ("{", "["):
             try:

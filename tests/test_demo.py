@@ -1,4 +1,4 @@
-"""The demo's scan must say exactly what fixtures/demo/expected.toml says: nothing missed, nothing extra."""
+"""The demo's scan must say exactly what fixtures/acme/expected.toml says: nothing missed, nothing extra."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ import pytest
 
 from nhiscan import store
 
-EXPECTED: dict[str, dict[str, dict[str, str]]] = tomllib.loads(
-    (files("nhiscan.demo") / "expected.toml").read_text(encoding="utf-8")
-)
-QUARANTINE: dict[str, Any] = tomllib.loads((files("nhiscan.demo") / "quarantine.toml").read_text(encoding="utf-8"))
+ACME = Path(__file__).parents[1] / "fixtures" / "acme"
+EXPECTED: dict[str, dict[str, dict[str, str]]] = tomllib.loads((ACME / "expected.toml").read_text(encoding="utf-8"))
+QUARANTINE: dict[str, Any] = tomllib.loads((ACME / "quarantine.toml").read_text(encoding="utf-8"))
 RULES = sorted(EXPECTED)
+MAIN = "from nhiscan.cli import main; main()"
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Run:
 def run_demo(folder: Path) -> Run:
     report = folder / "report.html"
     done = subprocess.run(
-        [sys.executable, "-m", "nhiscan.demo", "--out", str(report), "--state", str(folder / "acme")],
+        [sys.executable, "-c", MAIN, "demo", "--report", str(report), "--folder", str(folder / "acme")],
         capture_output=True,
         text=True,
         timeout=300,
@@ -85,6 +84,12 @@ def test_every_subject_and_decoy_was_really_scanned(demo: Run) -> None:
         select identity_id from identities
         union all
         select credential_id from credentials
+        union all
+        select resource_id from resources
+        union all
+        select policy_id from policies
+        union all
+        select integration_id from integration_facts
         union all
         select partner_id from partners
         union all

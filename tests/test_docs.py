@@ -68,7 +68,7 @@ def run(command: str, *, cwd: Path, environ: dict[str, str]) -> subprocess.Compl
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Where the demo was run, and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
-    words = [sys.executable, "-m", "nhiscan.demo", "--out", "demo-report.html"]
+    words = [sys.executable, "-c", "from nhiscan.cli import main; main()", "demo"]
     done = subprocess.run(words, cwd=folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return folder, done.stdout
 
