@@ -1,21 +1,4 @@
 -- One row a resource
-create or replace temp table covered_grants as
-select tenant_id
-from coverage
-where dataset = 'grants'
-group by tenant_id
-having bool_and(coalesce(original_status, status) in ('complete', 'not_applicable'));
-
-create or replace temp table our_environments as
-select tenant_id, min(environment) as environment
-from (
-    select case kind when 'aws_account' then 'aws:' || value else value end as tenant_id, lower(trim(environment)) as environment
-    from company
-    where kind in ('aws_account', 'tenant')
-)
-where environment <> ''
-group by tenant_id;
-
 create or replace temp table tagged_environments as
 select t.resource_key, min(w.environment) as environment
 from resource_tags t
@@ -144,11 +127,11 @@ select r.resource_key,
     case when l.resource_key is not null then l.is_outside when g.tenant_id is not null then false end as is_open_to_outside
 from resources r
 left join tagged_environments e using (resource_key)
-left join our_environments o on o.tenant_id = r.tenant_id
+left join tenant_environments o on o.tenant_id = r.tenant_id
 left join resource_partners p on p.resource_key = r.resource_key
 left join resource_owners w on w.resource_key = r.resource_key
 left join let_in l on l.resource_key = r.resource_key
-left join covered_grants g on g.tenant_id = r.tenant_id
+left join covered g on g.tenant_id = r.tenant_id and g.dataset = 'grants'
 left join identity_facts f on f.identity_key = r.runs_as_key
 left join partner_names n
     on n.partner_id = coalesce(p.partner_id, case when p.resource_key is null then f.partner_id end)
