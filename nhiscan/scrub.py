@@ -32,6 +32,7 @@ _LONGEST_WORD: Final = 16
 _SHORTEST_INNER: Final = 16  # of a text that is looked for inside others
 _SHORTEST_SHAPED: Final = 16
 _SHORTEST_ENCODED: Final = 12  # of a value whose base64 form is telling
+_LONGEST_NAME: Final = 300  # of a variable, with all that may stand between it and its value
 _MOST_UNPACKED: Final = 16 * 1024 * 1024
 # Fields that carry a credential of the scanner; compared without case, - and _.
 _IN_ANSWERS: Final = frozenset(
@@ -179,7 +180,7 @@ class Scrubber:
             value = text[start:end]
             self._surrogates.of(value, is_alike=_alike_within(text, value, where))
         spans = [(start, end, self._surrogates.of(text[start:end])) for start, end, _ in found]
-        blanked = _assembled(text, spans, str)
+        blanked = _assembled(text, spans, _as_it_is)
         if where.kind in _SHOWN:
             return blanked
         wanted = _said(blanked, where)
@@ -225,13 +226,19 @@ def _said(text: str, where: Where) -> list[tuple[str, str, str | None]]:
     return [*found, *(("native id", "", native_id) for native_id in native_ids)]
 
 
-def _assembled(text: str, spans: Iterable[tuple[int, int, str]], blank: Callable[[str], str]) -> str:
+def _assembled(text: str, spans: Iterable[tuple[int, int, str]], blank: Callable[[str, bool], str]) -> str:
+    """The text with other secrets; `blank` makes what stands between them and is told whether one follows."""
     parts: list[str] = []
     done = 0
     for start, end, instead in spans:
-        parts += [blank(text[done:start]), instead]
+        parts += [blank(text[done:start], True), instead]
         done = end
-    return "".join((*parts, blank(text[done:])))
+    return "".join((*parts, blank(text[done:], False)))
+
+
+def _as_it_is(text: str, is_before_secret: bool) -> str:
+    del is_before_secret
+    return text
 
 
 class _Blank:
@@ -241,10 +248,11 @@ class _Blank:
         self._letter, self._digit = filler
         self._before = before
 
-    def __call__(self, text: str) -> str:
+    def __call__(self, text: str, is_before_secret: bool) -> str:
         kept = {i for match in _IDENTIFIERS.finditer(text) for i in range(*match.span())}
-        if self._before is not None and (name := self._before.search(text, max(0, len(text) - 300))):
-            kept |= set(range(*name.span()))
+        if is_before_secret and self._before is not None:
+            name = self._before.search(text, max(0, len(text) - _LONGEST_NAME))
+            kept |= set(range(*name.span())) if name else set()
         return "".join(
             char if i in kept or not char.isalnum() else self._digit if char.isdigit() else self._letter
             for i, char in enumerate(text)
@@ -253,7 +261,8 @@ class _Blank:
 
 def _forms(value: str) -> set[str]:
     """How a value looks in JSON, XML, a URL and base64, there at each of the three offsets."""
-    forms = {value, json.dumps(value)[1:-1], html.escape(value), html.escape(value, quote=False), quote(value, safe="", errors="surrogateescape")}
+    in_url = quote(value, safe="", errors="surrogatepass")
+    forms = {value, json.dumps(value)[1:-1], html.escape(value), html.escape(value, quote=False), in_url}
     if len(value) >= _SHORTEST_ENCODED:
         coded = value.encode("utf-8", "surrogatepass")
         for offset in range(3):
@@ -339,7 +348,7 @@ def _unpacked(text: str) -> Iterator[tuple[str, Callable[[str], str]]]:
                 except zlib.error:
                     pass
     if "%" in text:
-        yield unquote(text, errors="surrogateescape"), lambda said: quote(said, safe="", errors="surrogateescape")
+        yield unquote(text, errors="surrogateescape"), lambda said: quote(said, safe="", errors="surrogatepass")
 
 
 def _to_base64(text: str) -> str:
