@@ -20,24 +20,27 @@ _account = importlib.import_module("nhiscan.collectors.aws.account")
 _fetch = importlib.import_module("nhiscan.collectors.aws.fetch")
 
 
+ANYBODY = ("AKIA000000000EXAMPLE", "not-a-secret")
+
+
 @functools.cache
-def client(url: str, service: str, region: str) -> Any:
+def client(url: str, service: str, region: str, key: tuple[str, str] = ANYBODY) -> Any:
     config = Config(retries={"mode": "standard", "total_max_attempts": 2})
     return boto3.client(
         service,
         region_name=region,
         endpoint_url=url,
         config=config,
-        aws_access_key_id="AKIA000000000EXAMPLE",
-        aws_secret_access_key="not-a-secret",
+        aws_access_key_id=key[0],
+        aws_secret_access_key=key[1],
     )
 
 
-def snapshot(url: str, *, role_refusal: Any = None) -> Any:
+def snapshot(url: str, *, key: tuple[str, str] = ANYBODY, role_refusal: Any = None) -> Any:
     """What IAM says of roles; everything else is empty. With a refusal it says nothing."""
     pages = _fetch.Pages((), role_refusal)
     if role_refusal is None:
-        pages = _fetch.read_pages(client(url, "iam", "us-east-1"), "GetAccountAuthorizationDetails")
+        pages = _fetch.read_pages(client(url, "iam", "us-east-1", key), "GetAccountAuthorizationDetails")
     nothing = _fetch.Pages()
     return _fetch.Snapshot(
         details=pages,
@@ -69,6 +72,7 @@ def held(
     regions: tuple[str, ...] = ("us-east-1",),
     reads_parameters: bool = False,
     role_refusal: Any = None,
+    key: tuple[str, str] = ANYBODY,
 ) -> Scan:
     account = _account.Account(
         ctx=Context(as_of=AS_OF),
@@ -77,8 +81,8 @@ def held(
         partition="aws",
         regions=regions,
         collected_at=AS_OF,
-        snapshot=snapshot(url, role_refusal=role_refusal),
-        open_client=lambda service, region: client(url, service, region),
+        snapshot=snapshot(url, key=key, role_refusal=role_refusal),
+        open_client=lambda service, region: client(url, service, region, key),
         home_region="us-east-1",
         last_accessed_limit=0,
         event_pages=1,

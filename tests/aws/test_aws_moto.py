@@ -10,9 +10,12 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
+from fixtures.aws.holdings import seed
 from nhiscan.collect import load
 from tests.aws.conftest import Scan, scan
+from tests.aws.held import client, estate, held
 
 TENANT = "aws:123456789012"  # moto's own account
 README = Path("collectors/aws/README.md")
@@ -33,6 +36,10 @@ COMPLETE_ON_MOTO = {
     "issuers": "complete",
     "scps": "unsupported",
 }
+
+
+def allowing(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    return [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
 
 
 def document(*statements: dict[str, Any]) -> str:
@@ -183,7 +190,8 @@ def test_each_permission_of_the_shipped_policy_is_needed(
     moto: str, moto_iam: Any, seeded: dict[str, str], monkeypatch: pytest.MonkeyPatch, action: str, dataset: str
 ) -> None:
     policy = scanner_policy()
-    policy["Statement"][0]["Action"].remove(action)
+    for statement in allowing(policy):
+        statement["Action"] = [name for name in statement["Action"] if name != action]
     said = scan_as(moto, moto_iam, policy, monkeypatch).one("coverage", dataset=dataset)
     assert said.status in ("denied", "partial")
     assert action in said.missing_permission
@@ -191,7 +199,50 @@ def test_each_permission_of_the_shipped_policy_is_needed(
 
 def test_the_shipped_policy_grants_what_the_datasets_name_and_no_more() -> None:
     named = {action for actions in load("aws").permissions.values() for action in actions}
-    assert set(scanner_policy()["Statement"][0]["Action"]) == named
+    assert {action for statement in allowing(scanner_policy()) for action in statement["Action"]} == named
+
+
+def scanner_key(moto: str, iam: Any) -> tuple[str, str]:
+    """The key of a user with the shipped policy, which moto enforces from now on."""
+    iam.create_user(UserName="nhiscan")
+    iam.put_user_policy(UserName="nhiscan", PolicyName="scan", PolicyDocument=json.dumps(scanner_policy()))
+    key = iam.create_access_key(UserName="nhiscan")["AccessKey"]
+    requests.post(f"{moto}/moto-api/reset-auth", data="0", timeout=10).raise_for_status()
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def test_the_shipped_policy_is_enough_for_what_the_account_holds(moto: str, moto_iam: Any) -> None:
+    seed(moto)
+    found = held(moto, key=scanner_key(moto, moto_iam))
+    assert found.statuses(TENANT) == dict.fromkeys(estate.PERMISSIONS, "complete") | {
+        "sightings.parameters": "unsupported"
+    }
+    assert {record.kind for record in found.of("resources")} == {
+        "bucket", "function", "instance", "key", "parameter", "project", "queue", "secret", "task", "topic"
+    }  # fmt: skip
+
+
+def test_the_server_refuses_secret_values_to_the_scanner(moto: str, moto_iam: Any) -> None:
+    holdings = seed(moto)
+    (key_id,) = [key["KeyId"] for key in holdings.client("kms").list_keys()["Keys"]][:1]
+    sealed = holdings.client("kms").encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
+    scanner = scanner_key(moto, moto_iam)
+    refused = [
+        ("secretsmanager", "get_secret_value", {"SecretId": "plain"}),
+        ("secretsmanager", "batch_get_secret_value", {"SecretIdList": ["plain"]}),
+        ("ssm", "get_parameter", {"Name": "/shop/password", "WithDecryption": True}),
+        ("ssm", "get_parameters", {"Names": ["/shop/api_password"]}),
+        ("ssm", "get_parameters_by_path", {"Path": "/shop"}),
+        ("ssm", "get_parameter_history", {"Name": "/shop/password"}),
+        ("kms", "decrypt", {"CiphertextBlob": sealed}),
+        ("s3", "get_object", {"Bucket": "acme-exports", "Key": "customers.csv"}),
+    ]
+    codes = set()
+    for service, method, request in refused:
+        with pytest.raises(ClientError) as refusal:
+            getattr(client(moto, service, "us-east-1", scanner), method)(**request)
+        codes.add(refusal.value.response["ResponseMetadata"]["HTTPStatusCode"])
+    assert codes <= {400, 403}
 
 
 def test_an_account_whose_role_may_not_be_assumed_is_denied(
