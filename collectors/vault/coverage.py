@@ -12,34 +12,35 @@ from nhiscan.model import Coverage
 
 from .reading import Refusal
 
-_METHODS: Final = ("read sys/auth",)
+_METHODS: Final = ("read on sys/auth",)
 _ROLES: Final = (
     *_METHODS,
-    "read and list auth/+/role/+",
-    "read and list auth/+/roles/+",
-    "read and list auth/+/users/+",
-    "read and list auth/+/groups/+",
-    "read and list auth/+/certs/+",
+    "read and list on auth/+/role/+",
+    "read and list on auth/+/roles/+",
+    "read and list on auth/+/users/+",
+    "read and list on auth/+/groups/+",
+    "read and list on auth/+/certs/+",
 )
 _ENTITIES: Final = (
-    "list identity/entity/id",
-    "read identity/entity/id/*",
-    "list identity/group/id",
-    "read identity/group/id/*",
+    "list on identity/entity/id",
+    "read on identity/entity/id/*",
+    "list on identity/group/id",
+    "read on identity/group/id/*",
 )
 _CREDENTIALS: Final = (
     *_ROLES,
-    "list auth/+/role/+/secret-id",
-    "update auth/+/role/+/secret-id-accessor/lookup",
-    "list and sudo auth/token/accessors",
-    "update auth/token/lookup-accessor",
+    "list on auth/+/role/+/secret-id",
+    "update on auth/+/role/+/secret-id-accessor/lookup",
+    "list and sudo on auth/token/accessors",
+    "update on auth/token/lookup-accessor",
 )
 _STORES: Final = (
-    "read sys/mounts",
-    "read and list +/metadata/*",
-    "read and list +/roles/+",
-    "read and list +/static-roles/+",
-    "read and list +/keys/+",
+    "read on sys/mounts",
+    "read and list on +/metadata/*",
+    "read and list on +/role/+",
+    "read and list on +/roles/+",
+    "read and list on +/static-roles/+",
+    "read and list on +/keys/+",
 )
 PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "identities": (*_ROLES, *_ENTITIES),
@@ -49,23 +50,23 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "credentials": _CREDENTIALS,
     "credentials.created": _CREDENTIALS,
     "credentials.last_used": (),
-    "policies": ("list sys/policies/acl", "read sys/policies/acl/*", *_ROLES, *_ENTITIES),
-    "trusts": (*_ROLES, "read auth/+/config"),
-    "issuers": (*_METHODS, "read auth/+/config"),
+    "policies": ("list on sys/policies/acl", "read on sys/policies/acl/*", *_ROLES, *_ENTITIES),
+    "trusts": (*_ROLES, "read on auth/+/config"),
+    "issuers": (*_METHODS, "read on auth/+/config"),
     "auth_roles": _ROLES,
     "resources": _STORES,
     "stored_secrets": _STORES,
     "stored_secrets.last_used": (),
     "stored_secrets.rotation": _STORES,
     "stored_secrets.fingerprints": (),
-    "leases": ("list and sudo sys/leases/lookup/*",),
+    "leases": ("list and sudo on sys/leases/lookup/*",),
     "settings": (
-        "read sys/config/state/sanitized",
-        "read and sudo sys/config/cors",
-        "read and list sys/quotas/rate-limit/+",
+        "read on sys/config/state/sanitized",
+        "read and sudo on sys/config/cors",
+        "read and list on sys/quotas/rate-limit/+",
     ),
-    "settings.logging": ("read and sudo sys/audit",),
-    "namespaces": ("list sys/namespaces",),
+    "settings.logging": ("read and sudo on sys/audit",),
+    "namespaces": ("list on sys/namespaces/+",),
     "usage.calls": (),
 }
 UNSUPPORTED: Final[Mapping[str, str]] = {
@@ -75,6 +76,7 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "usage.calls": "calls stand in the audit log only, which this collector does not read",
 }
 _SHOWN: Final = 5  # refusals quoted for a dataset
+_GRAVITY: Final = ("denied", "failed", "truncated", "unsupported")
 
 
 @dataclass
@@ -109,7 +111,8 @@ class Tally:
             if dataset in UNSUPPORTED:
                 status, reason = "unsupported", UNSUPPORTED[dataset]
             elif refusals:
-                status = "partial" if self.answered[dataset] else refusals[0].status
+                worst = min((refusal.status for refusal in refusals), key=_GRAVITY.index)
+                status = "partial" if self.answered[dataset] else worst
                 reason = _reason(refusals, self.refused[dataset])
             elif self.vanished[dataset]:
                 reason = f"{self.vanished[dataset]} ended between the list and the look at them"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
-from nhiscan.model import Credential, Identity, Record
+from nhiscan.model import Credential, Identity
 
 from .mounts import Key
 from .reading import Json
@@ -51,7 +51,7 @@ def token_identity_id(tenant_id: str, token: Json) -> str:
     return f"{tenant_id}:token/{token['accessor']}"
 
 
-def token_identity(tenant_id: str, token: Json) -> Identity:
+def token_identity(tenant_id: str, token: Json, *, is_frozen: bool) -> Identity:
     """A token that came from no role is an identity of its own."""
     tags = labels(token.get("meta"))
     return Identity(
@@ -62,14 +62,31 @@ def token_identity(tenant_id: str, token: Json) -> Identity:
         name=str(token.get("display_name") or token["accessor"]),
         native_id=str(token["accessor"]),
         is_nhi=True,
+        status="disabled" if is_frozen else "enabled",
         purpose=purpose(tags),
         environment=environment(tags),
         created_at=moment(token.get("creation_time")),
     )
 
 
-def token_record(tenant_id: str, token: Json, holder_id: str, limit_s: int | None, *, is_login: bool) -> Credential:
-    """`limit_s`: the longest life that renewals can give it where the token has no limit of its own."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What holds for a token besides what is written on it.
+
+    `max_ttl_s`: the longest life that renewals can give it, None when unknown. `explicit_max_ttl_s`, `period_s`: of its
+    token role, which the server applies at each renewal.
+    """
+
+    max_ttl_s: int | None
+    explicit_max_ttl_s: int = 0
+    period_s: int = 0
+
+
+def token_record(
+    tenant_id: str, token: Json, holder_id: str, limits: Limits, *, is_login: bool, is_frozen: bool
+) -> Credential:
+    """`is_login`: it came from a login; `is_frozen`: its entity is disabled, so the server refuses it."""
+    period_s = int(token.get("period") or 0) or limits.period_s
     return Credential(
         credential_id=f"{tenant_id}:vault_token/{token['accessor']}",
         identity_id=holder_id,
@@ -77,31 +94,23 @@ def token_record(tenant_id: str, token: Json, holder_id: str, limit_s: int | Non
         tenant_id=tenant_id,
         kind="vault_token",
         native_id=str(token["accessor"]),
-        status="active",
+        status="inactive" if is_frozen else "active",
         is_replaceable=not is_login,  # a session ends and the next login makes another
         created_at=moment(token.get("creation_time")),
         expires_at=moment(token.get("expire_time")),
         expiry_known=True,
-        max_ttl_s=_longest_life(token, limit_s),
-        period_s=int(token.get("period") or 0) or None,
+        max_ttl_s=_longest_life(token, limits, period_s),
+        period_s=period_s or None,
         is_network_bound=are_narrow(token.get("bound_cidrs") or []),
     )
 
 
-def _longest_life(token: Json, limit_s: int | None) -> int | None:
-    if token.get("explicit_max_ttl"):
-        return int(token["explicit_max_ttl"])
-    if token.get("expire_time") is None or token.get("period"):
+def _longest_life(token: Json, limits: Limits, period_s: int) -> int | None:
+    explicit_s = int(token.get("explicit_max_ttl") or 0) or limits.explicit_max_ttl_s
+    if explicit_s:
+        return explicit_s
+    if token.get("expire_time") is None or period_s:
         return 0
     if not token.get("renewable"):
         return int(token.get("creation_ttl") or 0)
-    return limit_s
-
-
-def token_records(
-    tenant_id: str, token: Json, holder_id: str | None, limit_s: int | None, *, is_login: bool
-) -> Iterator[Record]:
-    """A token, and the identity that it is itself when nobody known holds it."""
-    if holder_id is None:
-        yield token_identity(tenant_id, token)
-    yield token_record(tenant_id, token, holder_id or token_identity_id(tenant_id, token), limit_s, is_login=is_login)
+    return limits.max_ttl_s

@@ -10,7 +10,14 @@ from typing import Final
 from nhiscan.model import Issuer, IssuerAudience, Membership, Record, Scanner
 
 from .coverage import Tally
-from .credentials import password_record, secret_id_record, token_identity_id, token_records
+from .credentials import (
+    Limits,
+    password_record,
+    secret_id_record,
+    token_identity,
+    token_identity_id,
+    token_record,
+)
 from .entities import Behind, Entity, behind, entity_id, entity_record, group_id, group_records, read_entity
 from .mounts import FOLDERS, Key, Mount, read_mounts, token_origin
 from .policies import Bindings, policy_record
@@ -39,6 +46,7 @@ class Namespace:
     server_max_ttl_s: int | None
     _roles: dict[tuple[str, str], tuple[Key, Json]] = field(default_factory=dict)
     _linked: set[tuple[str, str]] = field(default_factory=set)
+    _entity_states: dict[str, bool] = field(default_factory=dict)  # by native id: is it disabled
 
     def children(self) -> list[str]:
         """The whole paths of the namespaces right below; none where the server has no namespaces."""
@@ -52,10 +60,10 @@ class Namespace:
         entities = [answer for answer in self._listed("identity/entity/id", "entities") if answer]
         yield from self._entities(entities)
         found = behind(map(read_entity, entities), self.mounts)
-        yield from self._groups(frozenset(str(entity["id"]) for entity in entities))
+        yield from self._groups()
         for mount in self.mounts:
             yield from self._auth_method(mount, found)
-        yield from self._tokens(frozenset(str(entity["id"]) for entity in entities), scanner)
+        yield from self._tokens(scanner)
         yield from self._secrets()
         if self.read_leases:
             yield from lease_records(self.tenant_id, self.reader, self.tally)
@@ -103,16 +111,17 @@ class Namespace:
 
     def _entities(self, entities: Sequence[Json]) -> Iterator[Record]:
         for entity in entities:
+            self._entity_states[str(entity["id"])] = bool(entity.get("disabled"))
             yield entity_record(self.tenant_id, entity)
             own_id = entity_id(self.tenant_id, entity["id"])
             yield from tag_records(own_id, labels(entity.get("metadata")))
             yield from self.bindings.records(own_id, entity.get("policies") or ())
 
-    def _groups(self, entities: frozenset[str]) -> Iterator[Record]:
+    def _groups(self) -> Iterator[Record]:
         groups = [answer for answer in self._listed("identity/group/id", "groups") if answer]
         known = frozenset(str(group["id"]) for group in groups)
         for group in groups:
-            yield from group_records(self.tenant_id, group, entities, known)
+            yield from group_records(self.tenant_id, group, frozenset(self._entity_states), known)
             own_id = group_id(self.tenant_id, group["id"])
             yield from tag_records(own_id, labels(group.get("metadata")))
             yield from self.bindings.records(own_id, group.get("policies") or ())
@@ -199,7 +208,7 @@ class Namespace:
         own_id = key.identity_id(self.tenant_id)
         yield from tag_records(own_id, {name: value for name, value in notes.items() if name not in tagged})
 
-    def _tokens(self, entities: frozenset[str], scanner: Json) -> Iterator[Record]:
+    def _tokens(self, scanner: Json) -> Iterator[Record]:
         listed = self.reader.list_names("auth/token/accessors", sudo=True)
         self.tally.count(listed.refusal, "credentials", "credentials.created", spoils=("identities",))
         denied: list[Refusal] = []
@@ -215,7 +224,7 @@ class Namespace:
             elif not isinstance(answer, Refusal):
                 answered += 1
                 is_scanner_seen = is_scanner_seen or accessor == scanner["accessor"]
-                yield from self._token({**answer, "accessor": accessor}, entities)
+                yield from self._token({**answer, "accessor": accessor})
         # A policy opens the look-up of every token or of none: a refusal beside an answer is a token that just ended.
         for refusal in denied:
             if answered:
@@ -223,7 +232,7 @@ class Namespace:
             else:
                 self.tally.count(refusal, "credentials", "credentials.created", spoils=("identities",))
         if self.reader.is_home:
-            yield from self._scanner(scanner, entities, is_seen=is_scanner_seen)
+            yield from self._scanner(scanner, is_seen=is_scanner_seen)
 
     def _look_up(self, accessor: str) -> Json | Refusal | None:
         answer = self.reader.post("auth/token/lookup-accessor", {"accessor": accessor})
@@ -236,21 +245,21 @@ class Namespace:
         origin = token_origin(list(self.mounts), token)
         return None if origin is None else self._roles.get((origin[0].accessor, origin[1]))
 
-    def _token(self, token: Json, entities: frozenset[str]) -> Iterator[Record]:
+    def _token(self, token: Json) -> Iterator[Record]:
         holder = self._holder(token)
-        own_id = token_identity_id(self.tenant_id, token) if holder is None else holder[0].identity_id(self.tenant_id)
-        yield from token_records(
-            self.tenant_id,
-            token,
-            None if holder is None else own_id,
-            self._limit_s(token, holder),
-            is_login=holder is not None and holder[0].mount.method != "token",
-        )
-        if holder is None:
-            yield from tag_records(own_id, labels(token.get("meta")))
-        yield from self.bindings.records(own_id, token.get("policies") or ())
         native_id = str(token.get("entity_id") or "")
-        if native_id in entities:
+        is_frozen = self._entity_states.get(native_id, False)
+        if holder is None:  # nobody known holds it: it is an identity of its own
+            own_id = token_identity_id(self.tenant_id, token)
+            yield token_identity(self.tenant_id, token, is_frozen=is_frozen)
+            yield from tag_records(own_id, labels(token.get("meta")))
+        else:
+            own_id = holder[0].identity_id(self.tenant_id)
+        is_login = holder is not None and holder[0].mount.method != "token"
+        limits = self._limits(holder)
+        yield token_record(self.tenant_id, token, own_id, limits, is_login=is_login, is_frozen=is_frozen)
+        yield from self.bindings.records(own_id, token.get("policies") or ())
+        if native_id in self._entity_states:
             yield from self._link(own_id, native_id)
 
     def _link(self, identity_id: str, entity: str) -> Iterator[Record]:
@@ -258,19 +267,21 @@ class Namespace:
             self._linked.add((identity_id, entity))
             yield Membership(identity_id=identity_id, group_id=entity_id(self.tenant_id, entity))
 
-    def _limit_s(self, token: Json, holder: tuple[Key, Json] | None) -> int | None:
-        """The longest life that renewals can give: the least of the role's and the mount's or server's maximum."""
-        mount = holder[0].mount if holder else next((m for m in self.mounts if m.method == "token"), None)
+    def _limits(self, holder: tuple[Key, Json] | None) -> Limits:
+        """The least of the role's and the mount's or server's maximum."""
+        key, role = holder or (None, {})
+        mount = key.mount if key else next((mount for mount in self.mounts if mount.method == "token"), None)
         of_mount = (mount.max_ttl_s if mount else 0) or self.server_max_ttl_s
-        of_role = int(holder[1].get("token_max_ttl") or 0) if holder else 0
-        known = [limit for limit in (of_mount, of_role) if limit]
-        return min(known, default=None)
+        if key is not None and key.mount.method == "token":
+            return Limits(of_mount, int(role.get("token_explicit_max_ttl") or 0), int(role.get("token_period") or 0))
+        known = [limit for limit in (of_mount, int(role.get("token_max_ttl") or 0)) if limit]
+        return Limits(min(known, default=None))
 
-    def _scanner(self, scanner: Json, entities: frozenset[str], *, is_seen: bool) -> Iterator[Record]:
+    def _scanner(self, scanner: Json, *, is_seen: bool) -> Iterator[Record]:
         """Who we are: what the server says of our own token, also where it may not list the others."""
         token = {name: value for name, value in scanner.items() if name != "id"}  # the id is the token itself
         if not is_seen:
-            yield from self._token(token, entities)
+            yield from self._token(token)
         holder = self._holder(token)
         own_id = token_identity_id(self.tenant_id, token) if holder is None else holder[0].identity_id(self.tenant_id)
         yield Scanner(tenant_id=self.tenant_id, identity_id=own_id)

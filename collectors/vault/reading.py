@@ -27,6 +27,7 @@ Json: TypeAlias = Mapping[str, Any]
 _CAPABILITIES: Final = {"GET": "read", "LIST": "list", "POST": "update"}
 _RATE_LIMIT_PAUSES_S: Final = (2.0, 4.0, 8.0)  # a quota counts a few seconds to a minute and says no Retry-After
 _LONGEST_WAIT_S: Final = 300.0  # for quotas, in all: then they are reported
+_TIMEOUT_S: Final = 120  # a list of very many tokens takes its time
 _PAGE: Final = 1000
 _MOST_PAGES: Final = 10_000
 _WORKERS: Final = 8
@@ -101,6 +102,7 @@ class Reader:
 
     def list_names(self, path: str, *, sudo: bool = False) -> Names:
         """Every name below a path. OpenBao pages some lists; a server or list that does not sends everything."""
+        path = path.rstrip("/")
         names: dict[str, None] = {}
         last: str | None = None
         for _ in range(_MOST_PAGES):
@@ -209,7 +211,7 @@ class Reader:
     ) -> dict[str, Any] | requests.Response | requests.RequestException:
         try:
             answer: dict[str, Any] | requests.Response = self.client.adapter.request(
-                method, f"/v1/{quote(path)}", raise_exception=False, json=body, params=params
+                method, f"/v1/{quote(path)}", raise_exception=False, json=body, params=params, timeout=_TIMEOUT_S
             )
         except requests.RequestException as error:
             return error

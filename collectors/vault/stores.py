@@ -134,20 +134,20 @@ class Stores:
 
     def _key_values(self, engine: Engine) -> Iterator[Record]:
         folder = f"{engine.path}/metadata" if engine.is_kv2 else engine.path
-        seen = 0
+        room = self.most_secrets
         for names in self._walk(folder):
-            if seen + len(names) > self.most_secrets:
+            for name, answer in ask_each(
+                names[:room], lambda name: self._look(engine, name), count=self.counting("secrets")
+            ):
+                yield from self._secret(engine, name, answer)
+            if len(names) > room:
                 reason = f"stopped after {self.most_secrets} secrets in {engine.full} (collectors.vault.most_secrets)"
                 self._say(Refusal("truncated", f"LIST {engine.full}", reason))
-                names = names[: self.most_secrets - seen]
-            seen += len(names)
-            for name, answer in ask_each(names, lambda name: self._look(engine, name), count=self.counting("secrets")):
-                yield from self._secret(engine, name, answer)
-            if seen >= self.most_secrets:
                 return
+            room -= len(names)
 
     def _walk(self, root: str) -> Iterator[list[str]]:
-        """The secrets folder by folder, as paths below the root; lists of 100,000 are one folder at most."""
+        """The secrets folder by folder, as paths below the root."""
         folders = [""]
         while folders:
             folder = folders.pop()
