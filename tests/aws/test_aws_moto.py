@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from fixtures.aws.holdings import seed
 from nhiscan.collect import load
 from tests.aws.conftest import Scan, scan
-from tests.aws.held import client, estate, held
+from tests.aws.held import client, held
 
 TENANT = "aws:123456789012"  # moto's own account
 README = Path("collectors/aws/README.md")
@@ -202,10 +202,19 @@ def test_the_shipped_policy_grants_what_the_datasets_name_and_no_more() -> None:
     assert {action for statement in allowing(scanner_policy()) for action in statement["Action"]} == named
 
 
+# What moto asks for instead of s3:GetAccountPublicAccessBlock, of s3:GetEncryptionConfiguration and
+# s3:GetBucketPublicAccessBlock, and of tag:GetResources.
+MOTOS_OWN_NAMES = ["s3:GetPublicAccessBlock", "s3:ListBucket", "tagging:GetResources"]
+# Where it enforces policies, moto does not recognize the signature under this one, whoever calls.
+REFUSED_BY_MOTO = {"lambda:ListFunctions"}
+
+
 def scanner_key(moto: str, iam: Any) -> tuple[str, str]:
     """The key of a user with the shipped policy, which moto enforces from now on."""
     iam.create_user(UserName="nhiscan")
     iam.put_user_policy(UserName="nhiscan", PolicyName="scan", PolicyDocument=json.dumps(scanner_policy()))
+    others = document({"Effect": "Allow", "Action": MOTOS_OWN_NAMES, "Resource": "*"})
+    iam.put_user_policy(UserName="nhiscan", PolicyName="moto", PolicyDocument=others)
     key = iam.create_access_key(UserName="nhiscan")["AccessKey"]
     requests.post(f"{moto}/moto-api/reset-auth", data="0", timeout=10).raise_for_status()
     return key["AccessKeyId"], key["SecretAccessKey"]
@@ -214,12 +223,9 @@ def scanner_key(moto: str, iam: Any) -> tuple[str, str]:
 def test_the_shipped_policy_is_enough_for_what_the_account_holds(moto: str, moto_iam: Any) -> None:
     seed(moto)
     found = held(moto, key=scanner_key(moto, moto_iam))
-    assert found.statuses(TENANT) == dict.fromkeys(estate.PERMISSIONS, "complete") | {
-        "sightings.parameters": "unsupported"
-    }
-    assert {record.kind for record in found.of("resources")} == {
-        "bucket", "function", "instance", "key", "parameter", "project", "queue", "secret", "task", "topic"
-    }  # fmt: skip
+    short = [said for said in found.of("coverage") if said.status not in ("complete", "unsupported")]
+    assert {call for said in short for call in said.call.split(", ")} == REFUSED_BY_MOTO
+    assert {said.dataset for said in short} == {"grants", "sightings.environment", "workloads"}
 
 
 def test_the_server_refuses_secret_values_to_the_scanner(moto: str, moto_iam: Any) -> None:
@@ -242,7 +248,7 @@ def test_the_server_refuses_secret_values_to_the_scanner(moto: str, moto_iam: An
         with pytest.raises(ClientError) as refusal:
             getattr(client(moto, service, "us-east-1", scanner), method)(**request)
         codes.add(refusal.value.response["ResponseMetadata"]["HTTPStatusCode"])
-    assert codes <= {400, 403}
+    assert codes == {403}
 
 
 def test_an_account_whose_role_may_not_be_assumed_is_denied(
