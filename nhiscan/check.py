@@ -98,7 +98,7 @@ def run(
         _count(con, rule, not_assessed)
         if not_assessed is None:
             _keep(con, rule, bound)
-        _vanished(con, rule, not_assessed)
+        con.execute(_sql("check_vanished"), {"rule": rule.rule_id, "not_assessed": not_assessed})
     for name in ("check_findings", "check_cases", "check_evidence"):
         con.execute(_sql(name))
     _drop(con)
@@ -466,22 +466,6 @@ def _template(rule: Rule, key: str, template: str, columns: Mapping[str, str], *
         value = _text(name, columns[name])
         parts.append(f"shell_quoted({value})" if is_command else f"coalesce({value}, 'unknown')")
     return " || ".join(parts) or "''"
-
-
-def _vanished(con: duckdb.DuckDBPyConnection, rule: Rule, not_assessed: str | None) -> None:
-    """Notes findings of the scan before that are gone now, and what was not covered that would have shown them."""
-    scope = "subject_id" if rule.subject == "partner" else "tenant_id"
-    con.execute(
-        f"""
-        insert into run_vanished
-        select p.finding_id, coalesce(?, g.gone)
-        from run_previous p
-        left join rule_gaps g on g.scope = p.{scope}
-        where p.rule_id = ?
-            and p.finding_id not in (select finding_id from run_judged where rule_id = ?)
-        """,
-        [not_assessed, rule.rule_id, rule.rule_id],
-    )
 
 
 def _drop(con: duckdb.DuckDBPyConnection) -> None:
