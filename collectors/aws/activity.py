@@ -83,8 +83,10 @@ def records(account: Account) -> Iterator[Record]:
     start = horizon if since is None else max(horizon, since - _LATE)
     everywhere = dict.fromkeys((*account.regions, account.home_region))
     clients = {region: account.client("cloudtrail", region) for region in everywhere}
+    # A sample is for refusals, and what is refused for one name is refused for all.
+    names = ("ConsoleLogin",) if account.ctx.is_sample else tuple(_KINDS)
     questions = [
-        (region, name) for name in _KINDS for region in (everywhere if name in _SESSIONS else (account.home_region,))
+        (region, name) for name in names for region in (everywhere if name in _SESSIONS else (account.home_region,))
     ]
     answers = ask_each(
         questions,

@@ -7,12 +7,12 @@ Source: IAM User Guide, "Refine permissions using last accessed information".
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from nhiscan.collect import Context
 from nhiscan.model import Record, ServiceUse
 
 from .account import Account
@@ -40,7 +40,9 @@ def records(account: Account) -> Iterator[Record]:
     arns = [str(principal["Arn"]) for principal in (*snapshot.users, *roles)]
     wanted = arns[: account.last_accessed_limit]
     iam = account.client("iam")
-    answers = ask_each(wanted, lambda arn: _services(iam, arn), count=account.counting("access advisor jobs"))
+    answers = ask_each(
+        wanted, lambda arn: _services(account.ctx, iam, arn), count=account.counting("access advisor jobs")
+    )
     for arn, services in answers.items():
         if isinstance(services, Refusal):
             continue
@@ -70,7 +72,7 @@ def records(account: Account) -> Iterator[Record]:
     yield said
 
 
-def _services(iam: Any, arn: str) -> Sequence[Json] | Refusal:
+def _services(ctx: Context, iam: Any, arn: str) -> Sequence[Json] | Refusal:
     job = ask(
         "iam:GenerateServiceLastAccessedDetails",
         lambda: iam.generate_service_last_accessed_details(Arn=arn, Granularity="SERVICE_LEVEL"),
@@ -78,7 +80,7 @@ def _services(iam: Any, arn: str) -> Sequence[Json] | Refusal:
     if isinstance(job, Refusal):
         return job
     request = {"JobId": job["JobId"], "MaxItems": 1000}
-    page = _finished(iam, request)
+    page = _finished(ctx, iam, request)
     found: list[Json] = []
     for _ in range(_MOST_PAGES):
         if isinstance(page, Refusal):
@@ -94,11 +96,11 @@ def _services(iam: Any, arn: str) -> Sequence[Json] | Refusal:
     return Refusal("truncated", _GET, f"stopped after {_MOST_PAGES} pages")
 
 
-def _finished(iam: Any, request: Mapping[str, Any]) -> Json | Refusal:
+def _finished(ctx: Context, iam: Any, request: Mapping[str, Any]) -> Json | Refusal:
     """The first page of a job's answer, once the job is done; waits at most half a minute."""
     for pause_s in (0.0, *_PAUSES_S):
         if pause_s:
-            time.sleep(pause_s)
+            ctx.wait(pause_s)
         page: Json | Refusal = ask(_GET, lambda: iam.get_service_last_accessed_details(**request))
         if isinstance(page, Refusal) or page["JobStatus"] == "COMPLETED":
             return page

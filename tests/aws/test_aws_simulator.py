@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import datetime, timedelta
 
 import pytest
 
 from fixtures.aws.simulator import Fault, Simulator, denied
+from fixtures.aws.world import read_estate
 from nhiscan.collect import ClockError, Context, load
 from nhiscan.errors import CollectError, ConfigError
 from tests.aws import expected
-from tests.aws.conftest import AS_OF, OUR_SCAN, Scan, scan
+from tests.aws.conftest import AS_OF, CALLER, OUR_SCAN, Scan, scan
 
 DETAILS = "iam:GetAccountAuthorizationDetails"
 SECOND_PAGE = (2, 3, 4)  # and its two retries
-COMPLETE = dict.fromkeys(load("aws").datasets, "complete") | {"scps": "unsupported"}
+# moto stands in for the services that an estate is kept in; the simulator knows no call of theirs.
+ELSEWHERE = importlib.import_module("nhiscan.collectors.aws.estate").PERMISSIONS
+COMPLETE = (
+    dict.fromkeys(load("aws").datasets, "complete")
+    | dict.fromkeys(ELSEWHERE, "unsupported")
+    | {"sightings.tags": "partial"}  # of users and roles
+)
 
 
 def broken(
@@ -51,8 +59,9 @@ def test_access_keys_page_too(simulator: Simulator) -> None:
 def test_an_empty_account_is_complete(simulator: Simulator) -> None:
     simulator.world.callers["AKIA000000000EXAMPLE"] = "555555555555"
     found = scan(simulator.url)
-    assert found.statuses("aws:555555555555") == COMPLETE
-    assert {record.table for record in found.records} == {"tenants", "coverage"}
+    in_no_organization = dict.fromkeys(("organization", "scps", "rcps", "delegated_admins"), "not_applicable")
+    assert found.statuses("aws:555555555555") == COMPLETE | in_no_organization | {"external_access": "unsupported"}
+    assert {record.table for record in found.records} == {"tenants", "coverage", "scanners", "settings"}
 
 
 FAULTS = {
@@ -80,6 +89,8 @@ FAULTS = {
             "credentials.service_specific": "denied",
             "policies": "denied",
             "trusts": "denied",
+            "sightings.tags": "denied",
+            "usage.services": "denied",
         },
     ),
     "details broken on the second page": (
@@ -97,6 +108,7 @@ FAULTS = {
             "credentials.service_specific": "partial",
             "policies": "partial",
             "trusts": "partial",
+            "usage.services": "partial",
         },
     ),
     "details broken for a moment": ([broken(DETAILS, on_calls=(1,))], {}),
@@ -177,12 +189,12 @@ FAULTS = {
 }
 
 
-@pytest.fixture
-def undisturbed(simulator: Simulator) -> Scan:
-    found = scan(simulator.url)
-    simulator.calls.clear()
-    simulator.world.reports_asked.clear()
-    return found
+@pytest.fixture(scope="module")
+def undisturbed() -> Scan:
+    with pytest.MonkeyPatch.context() as environment, Simulator(read_estate()) as running:
+        environment.setenv("AWS_ACCESS_KEY_ID", CALLER)
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+        return scan(running.url)
 
 
 @pytest.mark.parametrize("case", FAULTS)
@@ -281,7 +293,9 @@ def test_one_refused_account_leaves_the_other_standing(simulator: Simulator) -> 
     found = scan(simulator.url, **OUR_SCAN)
     assert set(found.statuses("aws:111111111111").values()) == {"denied"}
     assert found.coverage("identities").missing_permission == "sts:AssumeRole"
-    assert found.statuses("aws:222222222222") == COMPLETE
+    # The other is a member of an organization, which only the refused account may read.
+    unread = dict.fromkeys(("organization", "scps", "rcps", "delegated_admins"), "denied")
+    assert found.statuses("aws:222222222222") == COMPLETE | unread
 
 
 def test_an_account_without_a_role_to_assume_is_denied_in_words(simulator: Simulator) -> None:
@@ -356,6 +370,9 @@ def test_a_clock_that_is_far_off_ends_the_scan(simulator: Simulator) -> None:
         ({"accounts": ("1234",)}, "not an account number"),
         ({"accounts": ("111111111111", "111111111111")}, "names an account twice"),
         ({"regions": ()}, "regions is empty"),
+        ({"regions": ("all", "us-east-1")}, "more beside all"),
+        ({"quota_share": 0.0}, "quota_share"),
+        ({"event_pages": 0}, "event_pages"),
         ({"external_id": OUR_SCAN["external_id"]}, "without role_name"),
     ],
 )
