@@ -260,7 +260,7 @@ def reached(
 ) -> Iterator[Reach]:
     """What the policies together allow, resource pattern by resource pattern, for comparing with what should be."""
     is_readable = not any(d.problem for d in documents) and not (boundary and boundary.problem)
-    for _, grant in _grants(documents, boundary, holder, actions):
+    for _, grant in _grants(documents, boundary, holder, actions, is_cut=True):
         for certainty, mask in grant.by_certainty(is_readable=is_readable):
             for kind in actions.kinds(mask):
                 weight = "potential" if kind.verb == "unknown" else certainty
@@ -292,19 +292,44 @@ def _admin(placed: Iterable[_Placed], actions: Catalogue, *, is_readable: bool) 
 
 
 def _grants(
-    documents: Sequence[Document], boundary: Document | None, holder: Holder, actions: Catalogue
+    documents: Sequence[Document],
+    boundary: Document | None,
+    holder: Holder,
+    actions: Catalogue,
+    *,
+    is_cut: bool = False,
 ) -> list[_Placed]:
+    """`is_cut`: a grant that the boundary narrows stands once for each pattern of the boundary inside it."""
     denies = [deny for document in (*documents, *([boundary] if boundary else [])) for deny in document.denies]
     limit = boundary if boundary and not boundary.problem else None
     placed = []
     for source, document in enumerate(documents):
         for grant in _allowed(document, holder, actions):
-            left = _within(grant, limit, actions)
-            for deny in denies:
-                left = _without(left, deny, actions)
-            if left.sure or left.unsure:
-                placed.append((source, left))
+            for piece in _cut(grant, limit, actions) if is_cut and limit else [grant]:
+                left = _within(piece, limit, actions)
+                for deny in denies:
+                    left = _without(left, deny, actions)
+                if left.sure or left.unsure:
+                    placed.append((source, left))
     return placed
+
+
+def _cut(grant: _Grant, boundary: Document, actions: Catalogue) -> list[_Grant]:
+    """The grant by the patterns to which the boundary narrows it; whole where they do not lie inside of it."""
+    allowing = [statement for statement in boundary.statements if statement.allows]
+    if any(statement.is_everything_but for statement in allowing):
+        return [grant]
+    patterns = list(dict.fromkeys(r.pattern for statement in allowing for r in statement.resources))
+    met = [pattern for pattern in patterns if globs.overlap(pattern, grant.pattern)]
+    if any(globs.covers(pattern, grant.pattern) or not globs.covers(grant.pattern, pattern) for pattern in met):
+        return [grant]
+    pieces = []
+    for pattern in met:
+        reach = actions.reach(pattern)
+        sure = grant.sure & reach.mask if reach.is_known else 0
+        unsure = grant.unsure & reach.mask if reach.is_known else grant.sure | grant.unsure
+        pieces.append(grant._replace(pattern=pattern, scope=reach.scope, sure=sure, unsure=unsure))
+    return pieces
 
 
 @lru_cache(maxsize=100_000)

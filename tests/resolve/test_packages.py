@@ -89,9 +89,20 @@ def test_a_condition_leaves_it_open() -> None:
     assert _excess(_item(), _policy(_reads("*", Condition=office))) == [("read-data", "*", "conditional")]
 
 
-def test_a_boundary_that_cuts_into_it_leaves_it_open() -> None:
-    held = (*_policy(_reads("*")), *_policy(_reads(f"{_BUCKET}/*"), role_of_policy="boundary"))
-    assert _excess(_item(), held) == [("read-data", "*", "potential")]
+def test_a_boundary_narrows_what_is_compared() -> None:
+    wide = _policy({"Action": "*", "Resource": "*"})
+    within = _policy(_reads(f"{_BUCKET}/in/*"), role_of_policy="boundary")
+    assert _excess(_item(), wide, within) == []
+    beyond = _policy(_reads([f"{_BUCKET}/*", "arn:aws:s3:::reports/*"]), role_of_policy="boundary")
+    assert _excess(_item(), wide, beyond) == [("read-data", "arn:aws:s3:::reports/*", "definite")]
+
+
+def test_a_boundary_that_cuts_across_leaves_it_open() -> None:
+    held = _policy(_reads("arn:aws:s3:::*/outbox/*"))
+    across = _policy(_reads(f"{_BUCKET}/*"), role_of_policy="boundary")
+    assert _excess(_item(resource="arn:aws:s3:::other/*"), held, across) == [
+        ("read-data", "arn:aws:s3:::*/outbox/*", "potential")
+    ]
 
 
 def test_an_item_for_another_environment_covers_nothing() -> None:
