@@ -95,7 +95,7 @@ def advance(
 ) -> dict[tuple[str, str], Reach]:
     """Moves reaches by what this scan read completely, and writes into coverage how far back the scan now sees.
 
-    `now` caps them: a moment that --as-of puts into the future has not been read yet.
+    `now` caps them: what --as-of puts into the future has not been read yet, and a tape ends when it was recorded.
     """
     after = dict(before)
     for tenant_id, dataset, history_from, read_at in con.execute(

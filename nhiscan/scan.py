@@ -104,9 +104,8 @@ def run(
 
     With `only`, `found` are the collectors of these names, and what the other configured ones read before is carried.
     A collector's name is the provider of its tenants.
-    Raises: LockError while another scan runs, StoreError when the state directory cannot be read or
-    written, ConfigError when
-    there is nothing to carry from.
+    Raises: LockError while another scan runs, StoreError when the state directory cannot be read or written,
+    ConfigError when there is nothing to carry from.
     """
     started = clock()
     scan_id = store.new_scan_id(started)
@@ -124,7 +123,8 @@ def run(
                 hint="scan everything once, without --only",
             )
         before = history.reaches(settings.state)
-        ctx = dataclasses.replace(ctx, watermarks={key: reach.watermark for key, reach in before.items()})
+        if ctx.tape is None:  # what is asked of a tape must not depend on what this state directory has read
+            ctx = dataclasses.replace(ctx, watermarks={key: reach.watermark for key, reach in before.items()})
         stage = Stage(con)
         readers: dict[str, collect.Collector] = {}
         for collector in found:
@@ -142,7 +142,7 @@ def run(
             tenants |= carry(con, stage, {name for name, _ in settings.collectors} - set(only))
         history.merge(con, stage, settings.state, tenants, as_of=ctx.as_of)
         stage.finish()
-        reached = history.advance(con, before, as_of=ctx.as_of, now=started)
+        reached = history.advance(con, before, as_of=ctx.as_of, now=min(started, ctx.as_of))
         _describe(con, settings, scan_id, as_of=ctx.as_of, started=started, is_baseline=previous is None)
         for step in STAGES:
             on_stage(f"resolve {step.__module__.rpartition('.')[2]}")
