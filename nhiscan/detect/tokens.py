@@ -38,6 +38,8 @@ _PLUGINS: Final = (
     ("twilio", "TwilioKeyDetector"),
 )
 _PREFIX_GROUPS: Final = frozenset({"github_token", "gitlab_token"})  # their first group is the prefix alone
+# The stock pattern wants a user and stops at !, $, & and their like, all of which addresses may carry.
+_USER_INFO: Final = re.compile(r"""(?<=://)[^\s/?#:@"']{0,100}:([^\s/?#@"']{1,200})@""")
 _SIGNATURE: Final = re.compile(r"[\w.+/=\-]*")  # the stock pattern of a JWT ends before it
 _EDGES: Final = " \t\"'=:"
 
@@ -83,7 +85,8 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str], Any], ...]:
     for module, name in _PLUGINS:
         plugin = getattr(import_module(f"detect_secrets.plugins.{module}"), name)()
         kind = re.sub(r"[^a-z0-9]+", "_", plugin.secret_type.lower()).strip("_")
-        for n, pattern in enumerate(plugin.denylist):
+        denylist = (*plugin.denylist, _USER_INFO) if module == "basic_auth" else plugin.denylist
+        for n, pattern in enumerate(denylist):
             if module == "aws":
                 kind = ("aws_access_key_id", "aws_secret_access_key")[n]
             found.append((kind, pattern, plugin))

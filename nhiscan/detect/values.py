@@ -18,9 +18,11 @@ _LONG: Final = 20  # from here on a key without a digit is a key
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-zñ]+|\d+")
 # Beyond the words of detect-secrets: names that settings use.
-_PASSWORDS: Final = r"password|passwd|passwort|pwd|passphrase|(?<![a-z])pass(?![a-z])|dbpass(?![a-z])|contrase[nñ]a"
+_PASSWORDS: Final = (
+    r"password|passwd|passwort|pwd|passphrase|(?<![a-z])(?:pass|pw)(?![a-z])|dbpass(?![a-z])|contrase[nñ]a"
+)
 _KEYS: Final = (
-    r"(?:api|auth|service|account|db|database|priv|private|client|access|signing|encryption|master|shared|storage"
+    r"(?:api|app|auth|service|account|db|database|priv|private|client|access|signing|encryption|master|shared|storage"
     r"|license)_?keys?"
 )
 _OTHERS: Final = r"secret|token|credentials?|creds"
@@ -43,6 +45,7 @@ _ABOUT_TEXT: Final = (
 )
 _ABOUT: Final = frozenset(_ABOUT_TEXT.split())
 _MIXED: Final = re.compile(r"[A-Za-z]\d+[A-Za-z]|\d[A-Za-z]+\d")
+_LOGIN_ID: Final = "secret_id"  # the second half of a vault login, or the name of a secret
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 _PLACEHOLDER: Final = re.compile(
@@ -105,14 +108,14 @@ def is_code(name: str, value: str) -> bool:
 
 def is_named_secret(name: str, value: str) -> bool:
     """The name promises a secret, and the value can be one."""
-    folded, is_certain = _promise(name)
-    if not folded or is_placeholder(value) or is_reference(value):
+    promised, is_certain = _promise(name)
+    if not promised or value == name or is_placeholder(value) or is_reference(value):
         return False
     if not is_certain:
         return any(map(looks_made, _PIECE.split(value)))
-    if folded.endswith("_id"):
+    if promised == _LOGIN_ID:
         return _UUID.fullmatch(value) is not None
-    if _PASSWORD.search(folded):
+    if _PASSWORD.fullmatch(promised):
         return len(value) >= _SHORTEST_PASSWORD
     if len(value) < _SHORTEST_SECRET or not re.search("[A-Za-z]", value) or " " in value:
         return False
@@ -122,23 +125,23 @@ def is_named_secret(name: str, value: str) -> bool:
     if len(pieces) > 1 and all(piece.isalpha() or piece.isdigit() or not piece for piece in pieces):
         # acme/prod/db is the name of a secret. The price: a secret made of plain words is missed.
         return False
-    return not _KEY.search(folded) or len(value) >= _LONG or re.search(r"\d", value) is not None
+    return not _KEY.fullmatch(promised) or len(value) >= _LONG or re.search(r"\d", value) is not None
 
 
 @lru_cache(maxsize=4096)
 def _promise(name: str) -> tuple[str, bool]:
-    """The name in snake case, empty when it promises no secret; and whether it surely does."""
+    """The word that promises a secret, empty without one; and whether the name surely is that secret's."""
     folded = "_".join(word.lower() for word in _WORDS.findall(name[:200]))
     promises = list(_SECRET.finditer(folded))
     if not promises:
         return "", False
     last = promises[-1]
     rest = [word for word in folded[last.end() :].split("_") if word]
-    if rest == ["id"] and last[0] == "secret":  # the second half of a vault login
-        return folded, True
+    if rest == ["id"] and last[0] == "secret":
+        return _LOGIN_ID, True
     if rest and (rest[-1] in _ABOUT or rest[0] in _ABOUT):
         return "", False
-    return folded, all(word in _STILL or word.isdigit() for word in rest)
+    return last[0], all(word in _STILL or word.isdigit() for word in rest)
 
 
 def looks_made(piece: str) -> bool:

@@ -99,7 +99,17 @@ def test_a_token_is_found_whole_not_only_the_part_that_the_pattern_catches() -> 
 
 @pytest.mark.parametrize(
     "name",
-    ["DB_PASSWORD", "dbPassword", "db.passwd", "PGPASSWORD", "Pwd", "SMTP-PASS", "PASSWORD_1", "DB_PASSWORD_PROD"],
+    [
+        "DB_PASSWORD",
+        "dbPassword",
+        "db.passwd",
+        "PGPASSWORD",
+        "Pwd",
+        "SMTP-PASS",
+        "ADMIN_PW",
+        "PASSWORD_1",
+        "DB_PASSWORD_PROD",
+    ],
 )
 @pytest.mark.parametrize("value", [PASSWORD, "hunter", "a b c d e", "$Tr0ub4dor&3", "!" + PASSWORD, "pa(ss)word"])
 def test_what_is_called_a_password_is_one(name: str, value: str) -> None:
@@ -243,6 +253,8 @@ def test_the_keys_of_amazons_documentation_are_examples() -> None:
         ("TOKEN_BUDGET", "100000000"),
         ("DB_SECRET", "acme/prod/db"),
         ("DB_SECRET", "acme-prod-db"),
+        ("DB_PASS_SECRET", "acme-db"),
+        ("DB_PASSWORD", "DB_PASSWORD"),
         ("SERVICE_KEY", "enterprise"),
         ("API_TOKEN", "0123456789abcdef"),
         ("BYPASS_CACHE", "partially"),
@@ -287,6 +299,8 @@ def test_what_only_resembles_a_token_is_silent(value: str) -> None:
     [
         (f"postgres://app:{PASSWORD}@db.acme.example:5432/orders", PASSWORD),
         (f"https://deploy:{PASSWORD}@git.acme.example/x.git", PASSWORD),
+        (f"redis://:{PASSWORD}@cache.acme.example:6379/0", PASSWORD),
+        ("amqp://app:p%40ss!word$1@mq.acme.local:5672", "p%40ss!word$1"),
         ("postgres://app:${DB_PASSWORD}@db.acme.example/orders", None),
         ("postgres://app:<password>@db.acme.example/orders", None),
         ("postgres://db.acme.example/orders", None),
