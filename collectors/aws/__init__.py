@@ -1,7 +1,7 @@
-"""The AWS collector, IAM part: users, groups, roles, policies, credentials, trusts and issuers of one or more accounts.
+"""The AWS collector: users, groups, roles, policies, credentials, trusts and issuers of one or more accounts, and PARTS.
 
-API: IAM 2010-05-08 and STS 2011-06-15 through boto3. Permissions stand in `coverage.PERMISSIONS` and README.md. Not
-read: organizations and SCPs, resource policies, CloudTrail, secrets, anything outside IAM.
+API: IAM 2010-05-08 and STS 2011-06-15 through boto3; each part names its own. Permissions stand in
+`coverage.PERMISSIONS`, in each part and in README.md. Not read: values of secrets, objects, messages.
 """
 
 from __future__ import annotations
