@@ -68,7 +68,10 @@ def find(state: Path, word: str) -> str:
     if word not in ("current", "previous"):
         raise ConfigError(f"no scan {word!r}", hint=nearest(word, [*known, "current", "previous"]))
     current = store.current(state)
-    earlier = [scan_id for scan_id in known if current is not None and scan_id < current]
+    # By start to the second: replays of one tape start at the same moment.
+    earlier = [
+        scan_id for scan_id in known if current is not None and scan_id != current and scan_id[:16] <= current[:16]
+    ]
     if word == "current" and current is not None:
         return current
     if word == "previous" and earlier:
