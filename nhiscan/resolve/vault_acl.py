@@ -233,15 +233,17 @@ def _of_entry(answers: Answers, entry: Entry, every: Sequence[Target], hits: Seq
 
 
 def _scope(every: Sequence[Target], full: set[Target], hits: Sequence[Hit]) -> str:
-    if full.issuperset(every):
+    """By path: reading all of it, or listing all of it, is all of it."""
+    paths = {target.path for target in full}
+    if paths.issuperset(target.path for target in every):
         return "all"
     environments = {target.environment for target in full if target.environment}
-    if any(full.issuperset(t for t in every if t.environment == environment) for environment in environments):
+    if any(paths.issuperset(t.path for t in every if t.environment == environment) for environment in environments):
         return "environment"
     if all(hit.giver.is_own for hit in hits):
         return "self"
-    paths = {hit.paths for hit in hits}
-    return "single" if len(paths) == 1 and next(iter(paths)).is_single else "set"
+    shared = {hit.paths for hit in hits}
+    return "single" if len(shared) == 1 and next(iter(shared)).is_single else "set"
 
 
 def _own_policies(answers: Answers, policies: Sequence[Policy], targets: Targets) -> Iterator[Privilege]:

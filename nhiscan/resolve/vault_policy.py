@@ -184,7 +184,7 @@ def _rule(path: str, body: _Pairs, as_of: datetime) -> PathRule | None:
         elif key == "expiration":
             if _moment(value) < as_of:
                 return None
-        elif key not in _HARMLESS and (key not in _LIMITING or _limits(value)):
+        elif key not in _HARMLESS and (key not in _LIMITING or _limits(key, value)):
             limits.append(key)
     unknown = sorted(set(names) - set(CAPABILITIES))
     if unknown:
@@ -204,10 +204,10 @@ def _texts(value: Any) -> list[str]:
     return value
 
 
-def _limits(value: Any) -> bool:
+def _limits(key: str, value: Any) -> bool:
     """Allowing every parameter any value limits nothing, nor does an empty list or map."""
     if isinstance(value, Object):
-        return any(not (key == "*" and inner == []) for key, inner in value.pairs)
+        return any(not (key == "allowed_parameters" and name == "*" and inner == []) for name, inner in value.pairs)
     return bool(value != [])
 
 
