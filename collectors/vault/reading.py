@@ -110,7 +110,10 @@ class Reader:
             answer = self._ask("LIST", path, params=params, sudo=sudo)
             if isinstance(answer, Refusal):
                 return Names(list(names), answer)
-            page = [str(name) for name in (answer or {}).get("keys") or []]
+            found = (answer or {}).get("keys") or []
+            if not isinstance(found, list) or (answer and "keys" not in answer):
+                return Names(list(names), Refusal("failed", f"LIST {self.full(path)}", "the answer holds no list"))
+            page = [str(name) for name in found]
             before = len(names)
             names.update(dict.fromkeys(page))
             if len(page) != _PAGE or len(names) == before:
@@ -198,11 +201,13 @@ class Reader:
             self.check()
             return Refusal("failed", call, _short(f"{type(answer).__name__}: {answer}"))
         if isinstance(answer, dict):
+            if "sealed" in answer:  # the one call without data around its answer
+                return answer
             data = answer.get("data")
-            return data if isinstance(data, dict) else answer
+            return data if isinstance(data, dict) else Refusal("failed", call, "the answer holds no data")
         if answer.status_code == 204:
             return {}
-        if answer.status_code == 404:
+        if answer.status_code == 404 and _is_from_a_vault(answer):
             return None
         return self._refusal(call, method, path, answer, sudo=sudo)
 
@@ -210,16 +215,16 @@ class Reader:
         self, method: str, path: str, body: Json | None, params: Json | None
     ) -> dict[str, Any] | requests.Response | requests.RequestException:
         try:
-            answer: dict[str, Any] | requests.Response = self.client.adapter.request(
+            answer = self.client.adapter.request(
                 method, f"/v1/{quote(path)}", raise_exception=False, json=body, params=params, timeout=_TIMEOUT_S
             )
         except requests.RequestException as error:
             return error
-        return answer
+        return answer if isinstance(answer, dict | requests.Response) else {}  # JSON that is no object
 
     def _refusal(self, call: str, method: str, path: str, answer: requests.Response, *, sudo: bool) -> Refusal:
-        if answer.status_code == 200:
-            return Refusal("failed", call, "the answer is not whole JSON")
+        if answer.status_code in (200, 404):
+            return Refusal("failed", call, f"the answer is not whole JSON of a vault (HTTP {answer.status_code})")
         reason = _short(f"{_errors(answer)} (HTTP {answer.status_code})")
         if answer.status_code in (403, 503):
             self.check()
@@ -251,12 +256,21 @@ def ask_each(
                 return
 
 
-def _errors(answer: requests.Response) -> str:
+def _is_from_a_vault(answer: requests.Response) -> bool:
+    """What stands before a vault says 404 as well, for paths that it does not hand on."""
+    return bool({"errors", "data"} & _said(answer).keys())
+
+
+def _said(answer: requests.Response) -> dict[str, Any]:
     try:
         said = answer.json()
     except requests.JSONDecodeError:
-        return "no message"
-    errors = said.get("errors") if isinstance(said, dict) else None
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _errors(answer: requests.Response) -> str:
+    errors = _said(answer).get("errors")
     return "; ".join(str(error) for error in errors) if errors else "no message"
 
 

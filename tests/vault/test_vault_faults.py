@@ -279,11 +279,11 @@ def test_tokens_are_handed_on_while_others_are_still_to_be_looked_up(proxy: Prox
 
 
 def test_every_one_of_many_tokens_is_found(proxy: Proxy, estate: Seeded) -> None:
-    proxy.answers = many(1500)
+    proxy.answers = many(600)
     found = through(proxy, estate, read_leases=False)
     own = 1  # the scanner's, which this list does not hold
-    assert len([c for c in found.of("credentials", kind="vault_token") if c.native_id.startswith("accessor-")]) == 1500
-    assert len(found.of("credentials", kind="vault_token")) == 1500 + own
+    assert len([c for c in found.of("credentials", kind="vault_token") if c.native_id.startswith("accessor-")]) == 600
+    assert len(found.of("credentials", kind="vault_token")) == 600 + own
 
 
 @pytest.mark.parametrize(
