@@ -415,7 +415,10 @@ def test_a_place_stands_where_its_workload_stands() -> None:
 
 def test_revisions_of_a_task_definition_are_one_holder() -> None:
     con = _resolved(
-        resource("app", "task"), resource("app:3", "task"), seen("f1", "A", on="app", of="task"), seen("f1", "B", on="app:3", of="task")
+        resource("app", "task"),
+        resource("app:3", "task"),
+        seen("f1", "A", on="app", of="task"),
+        seen("f1", "B", on="app:3", of="task"),
     )
     assert rows(con, "select distinct holder_id from secret_places") == [(resource_id("app", "task"),)]
 
