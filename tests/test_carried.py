@@ -6,11 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from nhiscan import scan
+from nhiscan.cli import cli
 from nhiscan.errors import ConfigError
 from nhiscan.model import Coverage, Partner, Sighting, Tag
 from nhiscan.rule import Rule
-from tests.systems import START, System, covered, identity, key, register, rows, rule, run, said, tenant
+from tests.systems import START, System, covered, identity, key, register, rows, rule, run, said, settings, tenant
 
 WEEK = timedelta(days=7)
 CRM = "crm:eu"
@@ -97,6 +100,24 @@ def test_without_a_scan_there_is_nothing_to_carry(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is none") as caught:
         run(tmp_path, [crm(), portal()], only={"portal"})
     assert caught.value.hint == "scan everything once, without --only"
+
+
+def test_an_unknown_system_names_the_nearest_configured_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="configures no collector 'portl'") as caught:
+        scan.collectors(settings(tmp_path, ["portal", "crm"]), environ={}, strict=False, only={"portl"})
+    assert caught.value.hint == "did you mean 'portal'?"
+
+
+def test_the_secrets_of_systems_that_are_not_read_need_not_be_there(tmp_path: Path) -> None:
+    (tmp_path / "register").mkdir()
+    (tmp_path / "nhiscan.toml").write_text(
+        '[company]\nname = "Acme"\n[collectors.register]\npath = "register"\n'
+        '[collectors.aws]\nrole_name = "nhiscan"\nexternal_id = "env:NOT_SET_ANYWHERE"\n'
+    )
+    words = ["scan", "--config", str(tmp_path / "nhiscan.toml"), "--only", "register"]
+    done = CliRunner().invoke(cli, words)
+    assert isinstance(done.exception, ConfigError)
+    assert "there is none" in done.exception.message
 
 
 def test_a_carried_row_that_names_what_is_gone_is_dropped_and_said(tmp_path: Path) -> None:

@@ -477,6 +477,28 @@ def test_what_is_gone_is_not_fixed_where_attribution_broke(con: duckdb.DuckDBPyC
     assert rows(con, "select status, uncovered from findings") == [("open", "register.aliases")]
 
 
+@pytest.mark.parametrize("named", ["P1", None])
+def test_what_is_gone_with_a_refused_row_of_its_partner_is_not_fixed(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, named: str | None
+) -> None:
+    add(con, "partners", partner_id="P2")
+    for name, partner in (("i", "P1"), ("j", "P2"), ("k", None)):
+        identity(con, name, "fail", partner_id=partner)
+    cover(con)
+    one = rule(tmp_path)
+    run(con, one)
+    keep_as_previous(con)
+    con.execute("delete from identity_facts")
+    add(con, "register_files", file="partners.csv", holds="partners")
+    add(con, "quarantine", file="partners.csv", problem="is no name", row_dropped=True, partner_id=named)
+    run(con, one, previous="earlier")
+    assert rows(con, "select subject_id, status, uncovered from findings order by 1") == [
+        ("i", "open", "register.partners"),
+        ("j", "fixed", None),
+        ("k", "fixed", None),
+    ]
+
+
 def test_a_fail_that_cannot_be_judged_now_stays_open_with_its_score(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
