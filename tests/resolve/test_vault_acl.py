@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from datetime import UTC, datetime
+from itertools import product
 
 import duckdb
 import pytest
 
-from nhiscan.resolve import contracts, facts, owners, partners, paths, policies, privileges, resources
+from nhiscan.resolve import contracts, facts, owners, partners, paths, policies, privileges, resources, vault_verbs
 from nhiscan.resolve.vault_acl import Holder, Policy, evaluate, needed_values
 from nhiscan.resolve.vault_paths import Acl, Pattern, Placed, intersect, pattern
 from nhiscan.resolve.vault_policy import Document, named, parse
@@ -395,6 +397,39 @@ def test_ten_thousand_rules_are_weighed_in_time() -> None:
     started = time.process_time()
     assert held(*texts) == {("read-secret", "set", "definite", 4)}
     assert time.process_time() - started < 10
+
+
+def test_sets_say_what_trying_every_path_says() -> None:
+    """Random rules over three names, against every path of up to five segments, one of which no rule names."""
+    chance = random.Random(20260131)
+    names = ("a", "ab", "b")
+    everything = ["/".join(parts) for n in range(1, 6) for parts in product((*names, "abz", "z"), repeat=n)]
+    granting = 0
+    for _ in range(120):
+        target = random_path(chance, names)
+        texts = [
+            allow(random_path(chance, names), chance.choice(("read", "read", "deny", "list")))
+            for _ in range(chance.randint(1, 6))
+        ]
+        acl = Acl(Placed(rule.path, rule, i) for i, text in enumerate(texts) for rule in read(text).rules)
+        only = Acl(Placed(rule.path, rule, 0) for rule in read(allow(target, "read")).rules)
+        tried = any(
+            "read" in named(decision.capabilities)
+            for path in everything
+            if only.decide(path) and (decision := acl.decide(path))
+        )
+        wanted = {"path": target, "capabilities": ["read"]}
+        data = {"verbs": {"read-data": [wanted]}, "fallback": [], "admin": {"core": []}, "stored": {}}
+        targets = Targets(vault_verbs.read(data), Vault())
+        found = evaluate([Policy("p", "", read("".join(texts)))], KNOWN, targets)
+        assert ("read-data" in {row.verb for row in found}) == tried, (target, texts)
+        granting += tried
+    assert 30 < granting < 100
+
+
+def random_path(chance: random.Random, names: tuple[str, ...]) -> str:
+    parts = [chance.choice((*names, "+")) for _ in range(chance.randint(1, 3))]
+    return "/".join(parts) + chance.choice(("", "", "/*", "*" if parts[-1] != "+" else "/*"))
 
 
 # Templates
