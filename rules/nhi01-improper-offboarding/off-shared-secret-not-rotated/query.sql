@@ -46,6 +46,7 @@ readers as (
     join privileges p on p.identity_key = a.identity_key
     where a.verdict = 'asserted'
         and a.role <> 'beneficiary'
+        and f.tenant_id in (select s.tenant_id from secrets s)
         and p.verb = 'read-secret'
         and p.certainty in ('definite', 'conditional')
 ),
