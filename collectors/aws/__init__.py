@@ -1,4 +1,4 @@
-"""The AWS collector: users, groups, roles, policies, credentials, trusts and issuers of one or more accounts, and PARTS.
+"""The AWS collector: users, groups, roles, policies, credentials, trusts, issuers, and what the parts read.
 
 API: IAM 2010-05-08 and STS 2011-06-15 through boto3; each part names its own. Permissions stand in
 `coverage.PERMISSIONS`, in each part and in README.md. Not read: values of secrets, objects, messages.

@@ -77,7 +77,7 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
 READ_PARAMETERS: Final = "ssm:GetParameters"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Estate:
     """Raw answers of one account; `strings` None: values of parameters were not asked for."""
 

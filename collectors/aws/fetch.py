@@ -11,7 +11,7 @@ import io
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -104,7 +104,7 @@ class Refusal:
 class Pages:
     """The pages that were read, and why there are no more of them."""
 
-    pages: Sequence[Json] = ()
+    pages: Sequence[Json] = field(default=(), repr=False)  # variables and tags may be secrets
     refusal: Refusal | None = None
 
     def items(self, key: str) -> list[Json]:

@@ -18,7 +18,7 @@ from .fetch import Json, Pages, Refusal, each_in_regions, has_code, read_all, re
 from .policies import document_in
 
 _PROVIDER_ALIAS: Final = "alias/aws/"
-_GONE: Final = "NotFoundException"
+_GONE: Final = ("NotFoundException", "KMSInvalidStateException")  # the latter: about to be deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ def read_keys(account: Account) -> Keys:
 def _policy(client: object, key_id: str) -> Json | Refusal | None:
     answer = read_one(client, "GetKeyPolicy", KeyId=key_id, PolicyName="default")
     if isinstance(answer, Refusal):
-        return None if has_code(answer, _GONE) else answer
+        return None if has_code(answer, *_GONE) else answer
     return document_in(answer, "Policy", "kms:GetKeyPolicy")
 
 
 def _grants(client: object, key_id: str) -> list[Json] | Refusal | None:
     pages = read_all(client, "ListGrants", KeyId=key_id, Limit=100)
     if pages.refusal is not None:
-        return None if has_code(pages.refusal, _GONE) else pages.refusal
+        return None if has_code(pages.refusal, *_GONE) else pages.refusal
     return pages.items("Grants")
 
 

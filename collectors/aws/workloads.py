@@ -19,7 +19,7 @@ from nhiscan.model import Resource
 
 from .account import Account
 from .coverage import Asked, each_asked, regions_asked
-from .fetch import Json, Pages, Refusal, each_in_regions, has_code, read_one, read_regions
+from .fetch import Json, Pages, Refusal, each_in_regions, has_code, read_all, read_one, read_regions
 from .identities import identity_id
 from .policies import document_in
 from .tagging import Tagged, tag_map
@@ -29,7 +29,7 @@ _ENDED: Final = frozenset({"shutting-down", "terminated"})
 _MOST_USER_DATA: Final = 1 << 20  # bytes after unpacking; EC2 takes 16 KiB before
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Workload:
     """A workload with its role as the provider names it, its tags and its texts: (what it is part of, name, value)."""
 
@@ -40,7 +40,7 @@ class Workload:
     user_data: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Workloads:
     """Raw answers, by region or by region and name. None: gone since it was listed."""
 
@@ -178,7 +178,7 @@ def _function_policy(client: Any, arn: str) -> Json | Refusal | None:
 
 def _running_definitions(client: Any, cluster: str) -> list[str] | Refusal:
     """The task definitions of a cluster's running tasks."""
-    listed = read_regions({"": client}, "ListTasks", cluster=cluster)[""]
+    listed = read_all(client, "ListTasks", cluster=cluster)
     if listed.refusal is not None:
         return listed.refusal
     found: set[str] = set()

@@ -233,7 +233,7 @@ def test_the_server_refuses_secret_values_to_the_scanner(moto: str, moto_iam: An
     (key_id,) = [key["KeyId"] for key in holdings.client("kms").list_keys()["Keys"]][:1]
     sealed = holdings.client("kms").encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
     scanner = scanner_key(moto, moto_iam)
-    refused = [
+    refused: list[tuple[str, str, dict[str, Any]]] = [
         ("secretsmanager", "get_secret_value", {"SecretId": "plain"}),
         ("secretsmanager", "batch_get_secret_value", {"SecretIdList": ["plain"]}),
         ("ssm", "get_parameter", {"Name": "/shop/password", "WithDecryption": True}),
