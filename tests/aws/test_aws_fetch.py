@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from botocore.exceptions import ReadTimeoutError
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
+
+from nhiscan.errors import CollectError
 
 fetch = importlib.import_module("nhiscan.collectors.aws.fetch")
 
@@ -77,3 +81,61 @@ def test_a_batch_without_any_answer_is_the_last_one_asked() -> None:
     refusal = fetch.Refusal("denied", "iam:X", "no")
     answers = fetch.ask_each(range(100), lambda number: refusal, count=lambda n: None)
     assert list(answers.values()) == [refusal] * 100
+
+
+def paging(answers: dict[str | None, Any]) -> Any:
+    """A client whose ListSecrets answers by token; an exception is raised."""
+
+    def paginate(**_: object) -> Iterator[Any]:
+        token: str | None = None
+        while True:
+            page = answers[token]
+            if isinstance(page, Exception):
+                raise page
+            yield page
+            token = page.get("NextToken")
+            if token is None:
+                return
+
+    meta = SimpleNamespace(service_model=SimpleNamespace(service_name="secretsmanager"))
+    return SimpleNamespace(
+        meta=meta, can_paginate=lambda name: True, get_paginator=lambda name: SimpleNamespace(paginate=paginate)
+    )
+
+
+def body(length: int) -> dict[str, Any]:
+    return {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {"content-length": str(length)}}}
+
+
+GOOD_PAGE = body(99) | {"SecretList": [{"Name": "a"}], "NextToken": "b"}
+
+
+def test_a_page_that_is_not_json_keeps_the_pages_before_it() -> None:
+    found = fetch.read_all(paging({None: GOOD_PAGE, "b": body(40)}), "ListSecrets")
+    assert (len(found.items("SecretList")), found.refusal.status) == (1, "failed")
+
+
+def test_an_empty_answer_is_an_answer() -> None:
+    found = fetch.read_all(paging({None: body(2)}), "ListSecrets")
+    assert (len(found.pages), found.refusal) == (1, None)
+
+
+def test_only_the_first_regions_word_on_the_credential_counts() -> None:
+    bad = ClientError({"Error": {"Code": "UnrecognizedClientException", "Message": "no"}}, "ListSecrets")
+    found = fetch.read_regions({"eu-west-1": paging({None: body(2)}), "ap-east-1": paging({None: bad})}, "ListSecrets")
+    assert (found["eu-west-1"].refusal, found["ap-east-1"].refusal.status) == (None, "failed")
+    with pytest.raises(CollectError):
+        fetch.read_regions({"ap-east-1": paging({None: bad}), "eu-west-1": paging({None: body(2)})}, "ListSecrets")
+
+
+def test_what_one_region_refuses_is_still_asked_in_the_next() -> None:
+    refusal = fetch.Refusal("denied", "kms:X", "no")
+    things = [(region, number) for region in ("eu-west-1", "us-east-1") for number in range(40)]
+    answers = fetch.each_in_regions(
+        {"eu-west-1": refusal, "us-east-1": "yes"}, things, lambda client, number: client, count=lambda n: None
+    )
+    assert [answers[region, 39] for region in ("eu-west-1", "us-east-1")] == [refusal, "yes"]
+
+
+def test_raw_answers_show_nothing_of_themselves() -> None:
+    assert "hunter" not in repr(fetch.Pages([{"Variables": {"PASSWORD": "hunter"}}]))
