@@ -299,8 +299,9 @@ def _page(reader: _Reader, limits: Limits) -> dict[str, Any]:
 
 
 def _digest(page: Mapping[str, Any]) -> str:
-    """SHA-256 over what the page says, so that two copies can be compared."""
+    """SHA-256 over what the page says, so that two copies can be compared; the same for two replays of one tape."""
     said = {key: value for key, value in page.items() if key not in ("scope", "page_anchors", "case_anchors")}
+    said["scan"] = {key: value for key, value in page["scan"].items() if key != "scan_id"}
     return hashlib.sha256(json.dumps(said, default=str, sort_keys=True).encode()).hexdigest()
 
 
