@@ -113,8 +113,8 @@ create table trusts ( -- who may become whom: one row a principal and statement
     trust_id varchar, -- stable id
     identity_key bigint, -- the identity
     tenant_id varchar, -- <provider>:<tenant>
-    mechanism varchar, -- assume_role, oidc, saml or service
-    principal_kind varchar, -- any, account, identity, service, oidc or saml
+    mechanism varchar, -- assume_role, oidc, saml, service, kubernetes or cert
+    principal_kind varchar, -- any, account, identity, service, oidc, saml, kubernetes or cert
     principal varchar, -- as written in the policy
     account varchar, -- account number of the principal, or the only one to which conditions narrow anybody
     issuer varchar, -- address or name of the issuer
@@ -812,6 +812,8 @@ create table policy_facts ( -- one row a policy of a secret store: what rules an
     secrets_unlabelled bigint, -- of these, those whose environment is not known
     mounts_readable bigint, -- mounts of which it lets every secret be read
     environments_readable varchar, -- environments of these secrets, separated by commas
+    partners_readable bigint, -- partners whose secrets are among these
+    partner_readable varchar, -- the one such partner; null when none or several
     is_everything_readable boolean, -- every secret of some mount or of all; null: cannot be said
     evidence varchar -- the rules of the policy that say so
 );

@@ -31,6 +31,22 @@ def secret_id_record(tenant_id: str, key: Key, role: Json, secret_id: Json) -> C
     )
 
 
+def role_id_record(tenant_id: str, key: Key, role: Json) -> Credential:
+    """The role id of an AppRole role that asks for no secret id: whoever knows it is in. Its value is not read."""
+    return Credential(
+        credential_id=f"{tenant_id}:role_id/{key.mount.full}/{key.name}",
+        identity_id=key.identity_id(tenant_id),
+        provider="vault",
+        tenant_id=tenant_id,
+        kind="approle_role_id",
+        native_id=f"{key.mount.full}/{key.name}",
+        status="active",
+        is_replaceable=True,
+        expiry_known=True,
+        is_network_bound=are_narrow(networks(role)),
+    )
+
+
 def password_record(tenant_id: str, key: Key, user: Json) -> Credential:
     """The password of a userpass user: the server keeps neither its age nor an expiry."""
     return Credential(

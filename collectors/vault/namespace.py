@@ -13,6 +13,7 @@ from .coverage import Tally
 from .credentials import (
     Limits,
     password_record,
+    role_id_record,
     secret_id_record,
     token_identity,
     token_identity_id,
@@ -172,6 +173,8 @@ class Namespace:
         yield auth_role(self.tenant_id, key, role)
         yield from trust_records(self.tenant_id, key, role, config)
         if key.mount.method == "approle":
+            if not role.get("bind_secret_id", True):
+                yield role_id_record(self.tenant_id, key, role)
             yield from self._secret_ids(key, role, set(tags))
         elif key.mount.method == "userpass":
             yield password_record(self.tenant_id, key, role)

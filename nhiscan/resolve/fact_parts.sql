@@ -23,6 +23,11 @@ our_issuers as (
     select rtrim(regexp_replace(lower(value), '^https?://', ''), '/') as issuer
     from company
     where kind = 'oidc_issuer'
+),
+of_partners as (
+    select distinct identity_key
+    from identity_partners
+    where verdict in ('asserted', 'conflict')
 )
 select distinct t.identity_key
 from trusts t
@@ -45,12 +50,9 @@ where not coalesce(i.is_provider_owned, false)
             true
         )
         -- an issuer of ours may serve many: what is a partner's stays outside
-        or exists (
-            select 1
-            from identity_partners p
-            where p.identity_key = t.identity_key
-                and p.verdict in ('asserted', 'conflict')
-        )
+        or t.identity_key in (select identity_key from of_partners)
+        -- a cluster or authority is ours, what runs in it or was signed by it may not be
+        when t.principal_kind in ('kubernetes', 'cert') then t.identity_key in (select identity_key from of_partners)
         else false
     end;
 

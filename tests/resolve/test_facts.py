@@ -140,6 +140,15 @@ def test_a_partners_role_on_an_issuer_that_we_use_too_stays_outside() -> None:
     assert _identity(con, "is_trusted_from_outside") == (True,)
 
 
+@pytest.mark.parametrize("kind", ["kubernetes", "cert"])
+def test_what_a_cluster_or_authority_of_ours_lets_in_is_outside_where_it_is_a_partners(kind: str) -> None:
+    let_in = replace(oidc_trust(), mechanism=kind, principal_kind=kind)
+    theirs = IdentityMapping(role_id("sync"), partner_id="P-1", decided_by="dana@acme.example")
+    assert _identity(_resolved(role(), let_in), "is_trusted_from_outside") == (False,)
+    con = _resolved(role(), let_in, NORDWIND, theirs)
+    assert _identity(con, "is_trusted_from_outside, has_access") == (True, True)
+
+
 def _anybody(narrowed_by: str | None) -> Trust:
     return Trust(
         "t*",

@@ -270,6 +270,11 @@ def test_a_password_has_no_dates_and_may_be_bound_to_networks(whole: Scan) -> No
     assert (found.created_at, found.is_network_bound) == (None, True)
 
 
+def test_a_role_id_is_a_credential_where_it_is_all_that_is_asked(whole: Scan) -> None:
+    found = whole.one("credentials", kind="approle_role_id", native_id="approle/no-secret")
+    assert (found.identity_id, found.is_network_bound) == (f"{APPROLE}/no-secret", True)
+
+
 # secrets
 
 
