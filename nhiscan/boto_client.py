@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -23,6 +24,7 @@ from nhiscan.tape import Answer, Call, Failure, Player, Recorder, call, split
 AfterCall = Callable[..., None]
 
 # The most telling class first: some are kinds of others.
+_ACCOUNT: Final = re.compile(r"\d{12}")
 _FAILURES: Final = (
     (exceptions.ConnectTimeoutError, "connect timeout"),
     (exceptions.ReadTimeoutError, "read timeout"),
@@ -116,10 +118,11 @@ def _call(host: str, endpoint_url: str, request: Any) -> Call:
     target = request.headers.get("X-Amz-Target")
     if target is not None:
         path = f"/{_text(target)}"
-    # Buckets and accounts stand before the address or in the path, depending on the address.
+    # Buckets stand before the address or in the path, depending on the address; accounts before it or nowhere.
     server, ours = (urlsplit(url).hostname or "" for url in (request.url, endpoint_url))
     if server.endswith(f".{ours}"):
-        path = f"/{server.removesuffix(f'.{ours}')}{path}"
+        label = server.removesuffix(f".{ours}")
+        path = path if _ACCOUNT.fullmatch(label) else f"/{label}{path}"  # the account is in `host` already
     return call(request.method, host, path.rstrip("/"), query, request.body)
 
 
