@@ -277,9 +277,9 @@ def _rewritten_body(body: bytes, place: Place, patch: Callable[[str], str]) -> b
         try:
             # expat refuses entities that blow up; the answer's own client has parsed it the same way.
             root = ElementTree.fromstring(body)  # noqa: S314
-        except ElementTree.ParseError:
+            return ElementTree.tostring(root, encoding="utf-8") if _rewrite_element(root, place, patch) else body
+        except (ElementTree.ParseError, RecursionError):
             return patch(text).encode("utf-8", "surrogateescape")
-        return ElementTree.tostring(root, encoding="utf-8") if _rewrite_element(root, place, patch) else body
     said = _rewritten(text, place, patch, "", frozenset(), 0)
     return body if said == text else said.encode("utf-8", "surrogateescape")
 
@@ -306,11 +306,10 @@ def _rewritten(text: str, place: Place, patch: Callable[[str], str], key: str, n
         if text.lstrip()[:1] in ("{", "["):
             try:
                 tree = json.loads(text)
-            except (ValueError, RecursionError):
-                pass
-            else:
                 said = _rewritten_tree(tree, place, patch, key, depth + 1)
                 return patch(text if said == tree else json.dumps(said, separators=(",", ":")))
+            except (ValueError, RecursionError):  # no JSON, or nested beyond reason: as one text
+                pass
         for inner, pack in _unpacked(text):
             said = _rewritten(inner, place, patch, key, near, depth + 1)
             if said != inner:
