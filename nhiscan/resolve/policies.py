@@ -27,6 +27,7 @@ class Secret(NamedTuple):
     path: str
     capabilities: int
     environment: str | None
+    partner_id: str | None
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Reads(NamedTuple):
     unlabelled: int | None
     mounts: int | None
     environments: str | None
+    partners: int | None
+    partner_id: str | None
     is_everything: bool | None
     evidence: str | None
 
@@ -69,6 +72,8 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
             ("secrets_unlabelled", "bigint"),
             ("mounts_readable", "bigint"),
             ("environments_readable", "varchar"),
+            ("partners_readable", "bigint"),
+            ("partner_readable", "varchar"),
             ("is_everything_readable", "boolean"),
             ("evidence", "varchar"),
         ),
@@ -88,7 +93,7 @@ def _rows(
 def reads(policy: Policy, targets: Targets, store: Store) -> Reads:
     """What a policy lets be read when it is the only one; what hangs on a holder's own name is left out."""
     if policy.document.problem:
-        return Reads(None, None, None, None, None, f"could not be read: {policy.document.problem}")
+        return Reads(None, None, None, None, None, None, None, f"could not be read: {policy.document.problem}")
     acl = Acl(placed([policy], Holder("unknown")))
     answers = Answers(acl, is_readable=True)
     by_target: dict[Target, list[Hit]] = defaultdict(list)
@@ -104,6 +109,7 @@ def reads(policy: Policy, targets: Targets, store: Store) -> Reads:
             found.update(secret for secret in store.below(target.pattern) if secret.capabilities & target.capabilities)
         else:
             found.update(secret for hit in hits for secret in store.below(hit.paths) if _is_read(acl, secret))
+    partners = sorted({secret.partner_id for secret in found if secret.partner_id})
     is_blind = any(target.is_guess for target in by_target)
     givers = dict.fromkeys(giver.rule.evidence for _, giver in whole.values())
     givers |= dict.fromkeys(hit.giver.rule.evidence for hits in by_target.values() for hit in hits)
@@ -112,6 +118,8 @@ def reads(policy: Policy, targets: Targets, store: Store) -> Reads:
         sum(secret.environment is None for secret in found),
         len(mounts),
         ", ".join(sorted({secret.environment for secret in found if secret.environment})) or None,
+        len(partners),
+        partners[0] if len(partners) == 1 else None,
         True if mounts else None if is_blind else False,
         _listed(list(givers)),
     )
@@ -129,8 +137,8 @@ def _listed(rules: Sequence[str]) -> str | None:
 
 def _stores(con: duckdb.DuckDBPyConnection, estates: Mapping[str, Estate]) -> dict[str, Store]:
     found: dict[str, list[Secret]] = {tenant: [] for tenant in estates}
-    for tenant, native_id, kind, environment in con.execute(
-        "select r.tenant_id, r.native_id, s.kind, f.environment from stored_secrets s "
+    for tenant, native_id, kind, environment, partner_id in con.execute(
+        "select r.tenant_id, r.native_id, s.kind, f.environment, f.partner_id from stored_secrets s "
         "join resources r on r.resource_key = s.resource_key "
         "left join resource_facts f on f.resource_key = s.resource_key "
         "where r.provider = 'vault' and r.kind <> 'secret_field' order by all"
@@ -141,7 +149,7 @@ def _stores(con: duckdb.DuckDBPyConnection, estates: Mapping[str, Estate]) -> di
             name = native_id[len(mount.path) + 1 :]
             if not kind.startswith("kv"):
                 name = name.partition("/")[2]  # <mount>/<folder>/<name>
-            found[tenant].append(Secret(f"{mount.path}/{below}{name}", capabilities, environment))
+            found[tenant].append(Secret(f"{mount.path}/{below}{name}", capabilities, environment, partner_id))
     return {tenant: Store(tuple(sorted(secrets, key=lambda each: each.path))) for tenant, secrets in found.items()}
 
 

@@ -6,7 +6,7 @@ with held as (
     select
         b.policy_key,
         count(*) as holders,
-        count(*) filter (f.is_partner_related) as partner_holders,
+        count(f.partner_id) as partner_holders,
         case when count(distinct f.partner_id) = 1 then min(f.partner_id) end as partner_id
     from vault_bound b
     join identity_facts f on f.identity_key = b.identity_key
@@ -25,6 +25,8 @@ select
     r.secrets_unlabelled,
     r.mounts_readable,
     r.environments_readable,
+    r.partners_readable,
+    r.partner_readable,
     r.is_everything_readable,
     r.evidence
 from policies p

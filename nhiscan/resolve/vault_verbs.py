@@ -14,6 +14,7 @@ from nhiscan.resolve.vault_policy import bits
 
 _LISTING: Final = bits(["list", "scan"])
 _ANY_TYPE: Final = "*"
+_BUILT_IN: Final = frozenset({"auth", "cubbyhole", "identity", "sys"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +134,7 @@ class Targets:
         if path not in self._met:
             own = pattern(path)
             pairs = ((target, intersect(own, target.pattern)) for target in self._near(own))
-            self._met[path] = tuple((target, shared) for target, shared in pairs if shared is not None)
+            self._met[path] = tuple((target, s) for target, s in pairs if s is not None and not _is_built_in(target, s))
         return self._met[path]
 
     def claimed(self, path: str) -> int:
@@ -153,6 +154,14 @@ class Targets:
         else:
             yield from self._first.get(text, ())
         yield from self._wild
+
+
+def _is_built_in(target: Target, shared: Pattern) -> bool:
+    """Whether the unread mount that a guess stands for would be one that every vault has."""
+    if not target.is_guess:
+        return False
+    place = target.pattern.segments.index(("", True))
+    return shared.segments[place][0] in _BUILT_IN
 
 
 def _targets(entry: Entry, estate: Estate, namespaces: Sequence[str]) -> Iterator[Target]:

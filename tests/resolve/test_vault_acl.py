@@ -388,6 +388,11 @@ def test_mounts_that_were_not_read_are_guessed() -> None:
     }
 
 
+def test_a_guessed_mount_is_none_that_every_vault_has() -> None:
+    text = allow("auth/token/lookup-self", "read") + allow("sys/mounts", "read")
+    assert held(text, engines=(), blind=frozenset({""})) == {("read-config", "single", "definite", 1)}
+
+
 def test_too_many_wildcards_to_weigh_are_unknown() -> None:
     assert held("".join(allow(f"secret/+/{n}", "read") for n in range(301))) == {UNKNOWN}
 

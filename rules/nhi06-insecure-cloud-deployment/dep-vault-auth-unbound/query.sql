@@ -18,7 +18,7 @@ with judged as (
                 then 'secret ids of '
                 || case
                     when a.secret_ttl_s = 0 then 'no expiry'
-                    else cast(ceil(a.secret_ttl_s / 3600.0) as varchar) || ' hours'
+                    else cast(cast(ceil(a.secret_ttl_s / 3600.0) as bigint) as varchar) || ' hours'
                 end
                 || ' and '
                 || case

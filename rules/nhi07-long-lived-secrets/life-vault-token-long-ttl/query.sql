@@ -29,9 +29,9 @@ select
     case
         when r.identity_key is not null then 'has the root policy'
         when c.period_s > 0 and c.max_ttl_s = 0
-            then 'renews for ever, ' || cast(ceil(c.period_s / 3600.0) as varchar) || ' hours at a time'
+            then 'renews for ever, ' || cast(cast(ceil(c.period_s / 3600.0) as bigint) as varchar) || ' hours at a time'
         when c.max_ttl_s = 0 then 'has no limit'
-        else 'can be kept alive for ' || cast(ceil(c.max_ttl_s / 3600.0) as varchar) || ' hours'
+        else 'can be kept alive for ' || cast(cast(ceil(c.max_ttl_s / 3600.0) as bigint) as varchar) || ' hours'
     end as problem,
     c.created_at as created,
     c.expires_at as expires_unless_renewed,
