@@ -68,7 +68,7 @@ class Aws:
         caller = self._caller(ctx) if self.role_name is None or not self.accounts else None
         if caller is not None and not self.accounts:
             yield _tenant(caller["Account"])
-        quotas = Quotas(self.quota_share)
+        quotas = Quotas(self.quota_share, wait=ctx.wait)  # which does nothing on replay
         entered = []
         for number in self.accounts or ((caller or {})["Account"],):
             account = yield from self._account(ctx, str(number), caller, quotas)

@@ -83,16 +83,24 @@ def records(account: Account) -> Iterator[Record]:
     start = horizon if since is None else max(horizon, since - _LATE)
     everywhere = dict.fromkeys((*account.regions, account.home_region))
     clients = {region: account.client("cloudtrail", region) for region in everywhere}
-    # A sample is for refusals, and what is refused for one name is refused for all.
-    names = ("ConsoleLogin",) if account.ctx.is_sample else tuple(_KINDS)
     questions = [
-        (region, name) for name in names for region in (everywhere if name in _SESSIONS else (account.home_region,))
+        (region, name) for name in _KINDS for region in (everywhere if name in _SESSIONS else (account.home_region,))
     ]
-    answers = ask_each(
-        questions,
-        lambda question: _look_up(clients[question[0]], question[1], start, as_of, account.event_pages),
-        count=account.counting("event names"),
-    )
+    first, rest = questions[: len(everywhere)], questions[len(everywhere) :]
+
+    def ask_all(asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Events | Refusal]:
+        return ask_each(
+            asked,
+            lambda question: _look_up(clients[question[0]], question[1], start, as_of, account.event_pages),
+            count=account.counting("event names"),
+        )
+
+    # What a region refuses for one name it refuses for all; and a sample is for refusals.
+    answers = ask_all(first)
+    refused = {region: answers[region, name] for region, name in first if isinstance(answers[region, name], Refusal)}
+    if not account.ctx.is_sample:
+        answers |= {question: refused[question[0]] for question in rest if question[0] in refused}
+        answers |= ask_all([question for question in rest if question[0] not in refused])
     said: set[str] = set()
     unreadable = 0
     for found in answers.values():

@@ -27,25 +27,25 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 class Quotas:
     """Holds calls back; one object a scan, shared by its threads."""
 
-    def __init__(self, share: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, share: float, *, wait: Callable[[float], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._share = share
+        self._wait = wait
         self._clock = clock
         self._free_at: dict[tuple[str, str, str], float] = {}
         self._lock = threading.Lock()
 
     def hold_back(self, client: Any, account: str) -> None:
-        """Makes a client wait before a call that would be too soon.
-
-        Last of all hooks: what answers a request before it is sent, like a recording, needs no quota.
-        """
+        """Makes a client wait before a call, and before each retry, that would be too soon."""
         service, region = client.meta.service_model.signing_name, client.meta.region_name
 
-        def wait(event_name: str, **_: Any) -> None:
+        def before_send(event_name: str, **_: Any) -> None:
             pause_s = self.pause_s(account, region, service, event_name.rpartition(".")[2])
             if pause_s > 0:
-                time.sleep(pause_s)
+                self._wait(pause_s)
 
-        client.meta.events.register_last("before-send", wait)
+        client.meta.events.register("before-send", before_send)
 
     def pause_s(self, account: str, region: str, service: str, operation: str) -> float:
         """How long the next call has to wait; takes its place in the queue. A second's worth may go at once."""

@@ -28,7 +28,12 @@ _LISTS: Final = {"ListTrustAnchors": "trust anchors", "ListProfiles": "profiles"
 
 def records(account: Account) -> Iterator[Record]:
     clients = account.clients("rolesanywhere")
-    read = {operation: read_regions(clients, operation) for operation in _LISTS}
+    anchors = read_regions(clients, "ListTrustAnchors")
+    # Without an anchor nobody comes in, whatever profiles there are.
+    with_anchors = {region: clients[region] for region, pages in anchors.items() if pages.items("trustAnchors")}
+    read = {"ListTrustAnchors": anchors}
+    for operation in ("ListProfiles", "ListSubjects"):
+        read[operation] = read_regions(with_anchors, operation) if with_anchors else {}
     for pages in read["ListTrustAnchors"].values():
         for anchor in pages.items("trustAnchors"):
             yield from _anchor_records(account, anchor)

@@ -72,6 +72,7 @@ FAULTS = {
             "identities.last_used": "partial",
             "memberships": "denied",
             "policies": "denied",
+            "sightings.tags": "denied",
         },
     ),
     "all lists of principals denied": (
