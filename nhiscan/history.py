@@ -108,10 +108,13 @@ def advance(
             before.get((tenant_id, dataset)), since=_aware(history_from), until=min(read_at.replace(tzinfo=UTC), now)
         )
     for (tenant_id, dataset), reach in after.items():
+        earlier = before.get((tenant_id, dataset))
         if reach.since is not None:
+            # An answer that was cut behind the watermark leaves a hole, so that its own word stands.
             con.execute(
-                "update coverage set history_from = ? where tenant_id = ? and dataset = ?",
-                [max(_naive(reach.since), _floor(as_of)), tenant_id, dataset],
+                "update coverage set history_from = ? where tenant_id = ? and dataset = ? "
+                "and (status = 'complete' or history_from is null or history_from <= ?)",
+                [max(_naive(reach.since), _floor(as_of)), tenant_id, dataset, earlier and _naive(earlier.watermark)],
             )
     return after
 

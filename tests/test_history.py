@@ -141,6 +141,14 @@ def test_a_scan_sees_as_far_back_as_it_read_without_a_gap(tmp_path: Path) -> Non
     assert rows(tmp_path, FROM) == [(naive(START - 2 * WEEK),)]
 
 
+def test_an_answer_that_was_cut_says_itself_how_far_it_reaches(tmp_path: Path) -> None:
+    run(tmp_path, [crm(holds=START - 2 * WEEK)])
+    run(tmp_path, [crm(status="truncated", holds=START + WEEK)], at=START + 2 * WEEK)
+    assert rows(tmp_path, FROM) == [(naive(START + WEEK),)]
+    run(tmp_path, [crm(holds=START - WEEK)], at=START + 3 * WEEK)
+    assert rows(tmp_path, FROM) == [(naive(START - 2 * WEEK),)]
+
+
 def test_a_gap_is_where_the_provider_no_longer_held_what_followed(tmp_path: Path) -> None:
     run(tmp_path, [crm(event("1"), holds=START - 2 * WEEK)])
     run(tmp_path, [crm(holds=START + 6 * WEEK)], at=START + 8 * WEEK)
