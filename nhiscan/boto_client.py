@@ -23,8 +23,8 @@ from nhiscan.tape import Answer, Call, Failure, Player, Recorder, call, split
 
 AfterCall = Callable[..., None]
 
-# The most telling class first: some are kinds of others.
 _ACCOUNT: Final = re.compile(r"\d{12}")
+# The most telling class first: some are kinds of others.
 _FAILURES: Final = (
     (exceptions.ConnectTimeoutError, "connect timeout"),
     (exceptions.ReadTimeoutError, "read timeout"),
