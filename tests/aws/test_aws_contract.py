@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 
 from fixtures.aws.contract import ContractViolation, check, read_query
 from fixtures.aws.iam import HANDLERS
-from fixtures.aws.simulator import Simulator
+from fixtures.aws.json_protocols import find_rest_operation, read_json, read_rest_json
+from fixtures.aws.simulator import Fault, Simulator
 from fixtures.aws.world import read_estate
 
 IAM = botocore.session.get_session().get_service_model("iam")
@@ -111,3 +112,86 @@ def test_a_report_that_nobody_ordered_is_not_present(simulator: Simulator) -> No
 
 def test_what_is_not_aws_is_refused_and_not_a_crash(simulator: Simulator) -> None:
     assert requests.post(simulator.url, data="hello", timeout=5).status_code == 400
+
+
+def json_client(simulator: Simulator, service: str) -> Any:
+    config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
+    return boto3.client(service, endpoint_url=simulator.url, region_name="us-east-1", config=config)
+
+
+JSON_ANSWERS = {
+    "organizations:ListRoots": ("organizations", "list_roots", {"Roots": [{"Nonsense": 1}]}),
+    "access-analyzer:ListAnalyzers": ("accessanalyzer", "list_analyzers", {"analyzers": [{"arn": "x"}]}),
+    "ec2:DescribeRegions": ("ec2", "describe_regions", {"Regions": [{"RegionName": 1}]}),
+}
+
+
+@pytest.mark.parametrize("operation", JSON_ANSWERS)
+def test_a_wrong_answer_in_any_protocol_never_reaches_the_caller(
+    monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    service, method, wrong = JSON_ANSWERS[operation]
+    handlers = {operation: lambda world, caller, params: wrong}
+    monkeypatch.setattr("fixtures.aws.simulator.HANDLERS", handlers)
+    with Simulator(read_estate()) as running, pytest.raises(ClientError, match="ContractViolation"):
+        getattr(json_client(running, service), method)()
+    assert len(running.violations) == 1
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "request_"),
+    [
+        ("organizations", "list_policies", {"Filter": "X" * 100, "MaxResults": "many"}),
+        ("accessanalyzer", "list_findings", {"analyzerArn": 7}),
+        ("cloudtrail", "lookup_events", {"MaxResults": "fifty"}),
+    ],
+)
+def test_a_json_request_that_does_not_fit_its_shape_is_refused(
+    service: str, method: str, request_: dict[str, Any]
+) -> None:
+    with Simulator(read_estate()) as running, pytest.raises(ClientError, match="ContractViolation"):
+        getattr(json_client(running, service), method)(**request_)
+    assert running.violations
+
+
+def test_a_json_request_with_unknown_members_is_refused() -> None:
+    model = botocore.session.get_session().get_service_model("organizations").operation_model("ListRoots")
+    with pytest.raises(ContractViolation, match="Nonsense"):
+        read_json(model, '{"Nonsense": 1}')
+
+
+def test_times_lists_and_places_of_a_rest_request_are_read() -> None:
+    service = botocore.session.get_session().get_service_model("accessanalyzer")
+    model = find_rest_operation(service, "GET", "/analyzer/main?x=1")
+    assert model is not None
+    assert model.name == "GetAnalyzer"
+    assert read_rest_json(model, "/analyzer/main", {}, "") == {"analyzerName": "main"}
+    listing = find_rest_operation(service, "GET", "/analyzer?maxResults=5")
+    assert listing is not None
+    assert read_rest_json(listing, "/analyzer?maxResults=5", {}, "") == {"maxResults": 5}
+    with pytest.raises(ContractViolation, match="query string"):
+        read_rest_json(listing, "/analyzer?nonsense=5", {}, "")
+
+
+def test_moments_come_back_as_they_were_sent_in_either_form(simulator: Simulator) -> None:
+    at = datetime(2024, 1, 1, tzinfo=UTC)
+    assert json_client(simulator, "accessanalyzer").list_analyzers()["analyzers"][0]["createdAt"] == at  # ISO 8601
+    event = json_client(simulator, "cloudtrail").lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "ConsoleLogin"}]
+    )["Events"][0]
+    assert event["EventTime"] == datetime(2026, 1, 30, 8, 5, tzinfo=UTC)  # seconds
+    assert json_client(simulator, "organizations").list_delegated_administrators()["DelegatedAdministrators"][0][
+        "DelegationEnabledDate"
+    ] == datetime(2024, 2, 1, 9, tzinfo=UTC)
+
+
+def test_a_refusal_has_its_code_in_every_protocol(simulator: Simulator) -> None:
+    for service, method, operation in (
+        ("organizations", "list_roots", "organizations:ListRoots"),
+        ("accessanalyzer", "list_analyzers", "access-analyzer:ListAnalyzers"),
+        ("ec2", "describe_regions", "ec2:DescribeRegions"),
+    ):
+        simulator.faults = [Fault(operation, 403, "AccessDeniedException", "no")]
+        with pytest.raises(ClientError) as caught:
+            getattr(json_client(simulator, service), method)()
+        assert caught.value.response["Error"] == {"Code": "AccessDeniedException", "Message": "no"}
