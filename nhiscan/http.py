@@ -242,22 +242,27 @@ def _pause_wanted(
     passing = response.status_code in _PASSING and request.method in _READING
     if pause_s is None or not (passing or response.status_code in _UNPROCESSED):
         return None
-    asked_s = _retry_after_s(response.headers.get("Retry-After"))
+    asked_s = _retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"))
     if asked_s is None:
         return pause_s
     return asked_s if asked_s <= _LONGEST_PAUSE_S else None
 
 
-def _retry_after_s(text: str | None) -> float | None:
-    """Seconds of a Retry-After header in either of its forms; None for none that makes sense."""
+def _retry_after_s(text: str | None, said_at: str | None) -> float | None:
+    """Seconds of a Retry-After header in either of its forms; None for none that makes sense.
+
+    A moment is measured from the answer's own date: no clock of ours has to be right.
+    """
     if text is None:
         return None
     if text.strip().isdecimal():
         return float(text)
     try:
-        moment = parsedate_to_datetime(text)
+        return max(0.0, (_moment(text) - _moment(said_at or "")).total_seconds())
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _moment(text: str) -> datetime:
+    moment = parsedate_to_datetime(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
