@@ -19,6 +19,7 @@ from nhiscan.secret import Secret
 from .coverage import PERMISSIONS, Tally
 from .namespace import Namespace
 from .reading import Reader, Refusal
+from .search import Search
 from .state import config_records, max_lease_ttl_s, quota_records
 
 _MOST_NAMESPACES: Final = 1_000
@@ -62,6 +63,7 @@ class Vault:
         reader = Reader(self.url, lambda namespace: self._client(ctx, namespace, token), start)
         scanner = reader.check()
         tally = Tally()
+        search = Search(tenant_id, ctx.detect)
         config = reader.get("sys/config/state/sanitized")
         yield from config_records(tenant_id, reader, tally, config)
         yield from quota_records(tenant_id, reader, tally)
@@ -79,6 +81,7 @@ class Vault:
                 tally=tally,
                 counting=_counting(ctx, self.tenant),
                 fingerprint=ctx.fingerprint,
+                search=search,
                 chosen=frozenset(mount.strip("/") for mount in self.fingerprint_mounts),
                 most_secrets=self.most_secrets,
                 read_leases=self.read_leases,

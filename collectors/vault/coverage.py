@@ -45,6 +45,7 @@ _STORES: Final = (
 PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "identities": (*_ROLES, *_ENTITIES),
     "identities.tags": (*_ROLES, *_ENTITIES),
+    "sightings.tags": (*_ROLES, *_ENTITIES, "read on sys/mounts", "read and list on +/metadata/*"),
     "identities.last_used": (),
     "memberships": (*_ROLES, *_ENTITIES),
     "credentials": _CREDENTIALS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nhiscan.model import Credential, Identity
@@ -9,7 +10,7 @@ from nhiscan.model import Credential, Identity
 from .mounts import Key
 from .reading import Json
 from .roles import networks
-from .words import are_narrow, environment, labels, moment, purpose
+from .words import are_narrow, environment, moment, purpose
 
 
 def secret_id_record(tenant_id: str, key: Key, role: Json, secret_id: Json) -> Credential:
@@ -67,9 +68,8 @@ def token_identity_id(tenant_id: str, token: Json) -> str:
     return f"{tenant_id}:token/{token['accessor']}"
 
 
-def token_identity(tenant_id: str, token: Json, *, is_frozen: bool) -> Identity:
+def token_identity(tenant_id: str, token: Json, tags: Mapping[str, str], *, is_frozen: bool) -> Identity:
     """A token that came from no role is an identity of its own."""
-    tags = labels(token.get("meta"))
     return Identity(
         identity_id=token_identity_id(tenant_id, token),
         provider="vault",

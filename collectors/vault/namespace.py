@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from nhiscan.model import Issuer, IssuerAudience, Membership, Record, Scanner
+from nhiscan.model import Issuer, IssuerAudience, Membership, Record, Scanner, Sighting
 
 from .coverage import Tally
 from .credentials import (
@@ -24,11 +24,21 @@ from .mounts import FOLDERS, Key, Mount, read_mounts, token_origin
 from .policies import Bindings, policy_record
 from .reading import Json, Reader, Refusal, ask_each
 from .roles import auth_role, identity_record, is_one_subject, issuer_name, role_policies, trust_records
+from .search import Search
 from .state import lease_records
 from .stores import Stores
 from .words import labels, tag_records
 
 _ROLE_DATASETS: Final = ("identities", "auth_roles", "trusts")
+_METHOD_DATASETS: Final = (
+    *_ROLE_DATASETS,
+    "credentials",
+    "credentials.created",
+    "identities.tags",
+    "issuers",
+    "memberships",
+    "sightings.tags",
+)
 _TRUSTING: Final = frozenset({"jwt", "kubernetes", "oidc"})
 
 
@@ -41,6 +51,7 @@ class Namespace:
     tally: Tally
     counting: Callable[[str], Callable[[int], None]]
     fingerprint: Callable[[str], str]
+    search: Search
     chosen: frozenset[str]
     most_secrets: int
     read_leases: bool
@@ -58,7 +69,12 @@ class Namespace:
     def records(self, scanner: Json) -> Iterator[Record]:
         """Everything but coverage; `scanner` is what the server says of the scanner's own token."""
         yield from self._policies()
-        entities = [answer for answer in self._listed("identity/entity/id", "entities") if answer]
+        entities: list[Json] = []
+        for answer in self._listed("identity/entity/id", "entities"):
+            own_id = entity_id(self.tenant_id, answer["id"])
+            cleaned, seen = self._searched(answer, own_id)
+            entities.append(cleaned)
+            yield from seen
         yield from self._entities(entities)
         found = behind(map(read_entity, entities), self.mounts)
         yield from self._groups()
@@ -72,10 +88,7 @@ class Namespace:
     @cached_property
     def mounts(self) -> Sequence[Mount]:
         answer = self.reader.get("sys/auth")
-        self.tally.count(
-            answer, *_ROLE_DATASETS, "issuers", "credentials", "credentials.created", "identities.tags", "memberships",
-            spoils=("policies",),
-        )  # fmt: skip
+        self.tally.count(answer, *_METHOD_DATASETS, spoils=("policies",))
         return [] if answer is None or isinstance(answer, Refusal) else read_mounts(answer, self.reader.namespace)
 
     @cached_property
@@ -97,10 +110,10 @@ class Namespace:
             document = str(answer.get("policy") or "") if isinstance(answer, dict) else ""
             yield policy_record(self.tenant_id, self.reader.namespace, name, document)
 
-    def _listed(self, path: str, what: str) -> Iterator[Json | None]:
-        """Everything below a path of the identity store, one by one."""
+    def _listed(self, path: str, what: str) -> Iterator[Json]:
+        """Everything that could be read below a path of the identity store, one by one."""
         listed = self.reader.list_names(path)
-        datasets = ("identities", "memberships", "identities.tags")
+        datasets = ("identities", "memberships", "identities.tags", "sightings.tags")
         self.tally.count(listed.refusal, *datasets, spoils=("policies",))
         for _, answer in ask_each(
             listed.names, lambda native_id: self.reader.get(f"{path}/{native_id}"), count=self.counting(what)
@@ -108,7 +121,14 @@ class Namespace:
             self.tally.count(answer, *datasets, spoils=("policies",))
             if answer is None:
                 self.tally.vanish(*datasets)
-            yield None if isinstance(answer, Refusal) else answer
+            elif not isinstance(answer, Refusal):
+                yield answer
+
+    def _searched(self, answer: Json, identity_id: str) -> tuple[Json, list[Sighting]]:
+        """An entity or group whose labels hold no secret any more, and what they held."""
+        called = str(answer.get("name") or answer["id"])
+        kept, seen = self.search.labels(labels(answer.get("metadata")), called, identity_id=identity_id)
+        return {**answer, "metadata": kept}, seen
 
     def _entities(self, entities: Sequence[Json]) -> Iterator[Record]:
         for entity in entities:
@@ -119,12 +139,14 @@ class Namespace:
             yield from self.bindings.records(own_id, entity.get("policies") or ())
 
     def _groups(self) -> Iterator[Record]:
-        groups = [answer for answer in self._listed("identity/group/id", "groups") if answer]
+        groups = list(self._listed("identity/group/id", "groups"))
         known = frozenset(str(group["id"]) for group in groups)
         for group in groups:
             yield from group_records(self.tenant_id, group, frozenset(self._entity_states), known)
             own_id = group_id(self.tenant_id, group["id"])
-            yield from tag_records(own_id, labels(group.get("metadata")))
+            cleaned, seen = self._searched(group, own_id)
+            yield from seen
+            yield from tag_records(own_id, cleaned["metadata"])
             yield from self.bindings.records(own_id, group.get("policies") or ())
 
     def _auth_method(self, mount: Mount, found: Behind) -> Iterator[Record]:
@@ -194,7 +216,7 @@ class Namespace:
     def _secret_ids(self, key: Key, role: Json, tagged: set[str]) -> Iterator[Record]:
         """The secret ids of an AppRole role; what is written on them labels the role where nothing else does."""
         listed = self.reader.list_names(f"{key.path}/secret-id")
-        self.tally.count(listed.refusal, "credentials", "credentials.created")
+        self.tally.count(listed.refusal, "credentials", "credentials.created", spoils=("sightings.tags",))
         path = f"{key.path}/secret-id-accessor/lookup"
         notes: dict[str, str] = {}
         for _, answer in ask_each(
@@ -202,18 +224,20 @@ class Namespace:
             lambda accessor: self.reader.post(path, {"secret_id_accessor": accessor}),
             count=self.counting("secret ids"),
         ):
-            self.tally.count(answer, "credentials", "credentials.created")
+            self.tally.count(answer, "credentials", "credentials.created", spoils=("sightings.tags",))
             if answer is None:
                 self.tally.vanish("credentials")
             elif not isinstance(answer, Refusal):
                 yield secret_id_record(self.tenant_id, key, role, answer)
                 notes.update(labels(answer.get("metadata")))
         own_id = key.identity_id(self.tenant_id)
-        yield from tag_records(own_id, {name: value for name, value in notes.items() if name not in tagged})
+        kept, seen = self.search.labels(notes, f"secret ids of {key.mount.full}/{key.name}", identity_id=own_id)
+        yield from seen
+        yield from tag_records(own_id, {name: value for name, value in kept.items() if name not in tagged})
 
     def _tokens(self, scanner: Json) -> Iterator[Record]:
         listed = self.reader.list_names("auth/token/accessors", sudo=True)
-        self.tally.count(listed.refusal, "credentials", "credentials.created", spoils=("identities",))
+        self.tally.count(listed.refusal, "credentials", "credentials.created", spoils=("identities", "sightings.tags"))
         denied: list[Refusal] = []
         answered = 0
         is_scanner_seen = False
@@ -221,7 +245,7 @@ class Namespace:
             if isinstance(answer, Refusal) and answer.status == "denied":
                 denied.append(answer)
                 continue
-            self.tally.count(answer, "credentials", "credentials.created", spoils=("identities",))
+            self.tally.count(answer, "credentials", "credentials.created", spoils=("identities", "sightings.tags"))
             if answer is None:
                 self.tally.vanish("credentials")
             elif not isinstance(answer, Refusal):
@@ -233,7 +257,7 @@ class Namespace:
             if answered:
                 self.tally.vanish("credentials")
             else:
-                self.tally.count(refusal, "credentials", "credentials.created", spoils=("identities",))
+                self.tally.count(refusal, "credentials", "credentials.created", spoils=("identities", "sightings.tags"))
         if self.reader.is_home:
             yield from self._scanner(scanner, is_seen=is_scanner_seen)
 
@@ -254,14 +278,17 @@ class Namespace:
         is_frozen = self._entity_states.get(native_id, False)
         if holder is None:  # nobody known holds it: it is an identity of its own
             own_id = token_identity_id(self.tenant_id, token)
-            yield token_identity(self.tenant_id, token, is_frozen=is_frozen)
-            yield from tag_records(own_id, labels(token.get("meta")))
+            tags, seen = self.search.labels(labels(token.get("meta")), f"token {token['accessor']}", identity_id=own_id)
+            yield token_identity(self.tenant_id, token, tags, is_frozen=is_frozen)
+            yield from tag_records(own_id, tags)
+            yield from seen
+            yield from self.bindings.of_new(own_id, token.get("policies") or ())
         else:
             own_id = holder[0].identity_id(self.tenant_id)
+            yield from self.bindings.records(own_id, token.get("policies") or ())
         is_login = holder is not None and holder[0].mount.method != "token"
         limits = self._limits(holder)
         yield token_record(self.tenant_id, token, own_id, limits, is_login=is_login, is_frozen=is_frozen)
-        yield from self.bindings.records(own_id, token.get("policies") or ())
         if native_id in self._entity_states:
             yield from self._link(own_id, native_id)
 
@@ -300,6 +327,7 @@ class Namespace:
             self.reader,
             self.tally,
             self.fingerprint,
+            self.search,
             self.chosen,
             self.most_secrets,
             self.counting,

@@ -42,10 +42,19 @@ class Bindings:
     known: frozenset[str]
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
+    def of_new(self, identity_id: str, names: Iterable[str]) -> Iterator[PolicyBinding]:
+        """For one that comes once only, such as each of very many tokens: it is not remembered."""
+        for name in dict.fromkeys(names):
+            if name in self.known:
+                yield self._record(identity_id, name)
+
     def records(self, identity_id: str, names: Iterable[str]) -> Iterator[PolicyBinding]:
         for name in names:
             if name in self.known and (identity_id, name) not in self._seen:
                 self._seen.add((identity_id, name))
-                yield PolicyBinding(
-                    policy_id=policy_id(self.tenant_id, self.namespace, name), identity_id=identity_id, role="identity"
-                )
+                yield self._record(identity_id, name)
+
+    def _record(self, identity_id: str, name: str) -> PolicyBinding:
+        return PolicyBinding(
+            policy_id=policy_id(self.tenant_id, self.namespace, name), identity_id=identity_id, role="identity"
+        )

@@ -13,6 +13,7 @@ from nhiscan.model import Record, Resource, ResourceTag, StoredSecret
 
 from .coverage import Tally
 from .reading import Json, Reader, Refusal, ask_each
+from .search import Search
 from .words import environment, labels, moment
 
 # The server's own engines hold nothing of anybody's.
@@ -34,6 +35,7 @@ _ROLE_ENGINES: Final[Mapping[str, tuple[tuple[str, str, bool], ...]]] = {
     "transit": (("keys", "transit_key", False),),
 }
 _DATASETS: Final = ("resources", "stored_secrets", "stored_secrets.rotation")
+_LABELS: Final = ("sightings.tags",)
 _DAY_S: Final = 24 * 3600
 # Fields of a secret that hold the secret part of it, where it has several.
 _SECRET_FIELD: Final = re.compile(r"pass|pwd|secret|token|key|credential|private|dsn|connection", re.IGNORECASE)
@@ -65,6 +67,7 @@ class Stores:
     reader: Reader
     tally: Tally
     fingerprint: Callable[[str], str]
+    search: Search
     chosen: frozenset[str]
     most_secrets: int
     counting: Callable[[str], Callable[[int], None]]
@@ -94,7 +97,10 @@ class Stores:
         if engine.version:
             yield ResourceTag(resource_id=mount_id, name="version", value=engine.version)
         if mount.get("description"):
-            yield ResourceTag(resource_id=mount_id, name="description", value=str(mount["description"]))
+            described = {"description": str(mount["description"])}
+            kept, seen = self.search.labels(described, engine.full, resource_id=mount_id)
+            yield ResourceTag(resource_id=mount_id, name="description", value=kept["description"])
+            yield from seen
         if engine.kind == "kv":
             if engine.is_kv2 or engine.full in self.chosen:
                 yield from self._key_values(engine)
@@ -152,7 +158,7 @@ class Stores:
         while folders:
             folder = folders.pop()
             listed = self.reader.list_names(f"{root}/{folder}")
-            self.tally.count(listed.refusal, *_DATASETS)
+            self.tally.count(listed.refusal, *_DATASETS, spoils=_LABELS)
             folders += [f"{folder}{name}" for name in reversed(listed.names) if name.endswith("/")]
             yield [f"{folder}{name}" for name in listed.names if not name.endswith("/")]
 
@@ -173,17 +179,18 @@ class Stores:
     def _secret(
         self, engine: Engine, name: str, answer: tuple[Json, Mapping[str, str]] | Refusal | None
     ) -> Iterator[Record]:
-        self.tally.count(answer, "stored_secrets", "stored_secrets.rotation")
+        self.tally.count(answer, "stored_secrets", "stored_secrets.rotation", spoils=_LABELS)
         if answer is None:
             self.tally.vanish(*_DATASETS)
             return
         metadata, fingerprints = ({}, {}) if isinstance(answer, Refusal) else answer
         native_id = f"{engine.full}/{name}"
         resource_id = f"{self.tenant_id}:secret/{native_id}"
-        tags = labels(metadata.get("custom_metadata"))
+        tags, seen = self.search.labels(labels(metadata.get("custom_metadata")), native_id, resource_id=resource_id)
         yield self._resource(resource_id, "secret", native_id, tags)
         for tag, value in tags.items():
             yield ResourceTag(resource_id=resource_id, name=tag, value=value)
+        yield from seen
         kind = "kv2" if engine.is_kv2 else "kv1"
         if isinstance(answer, Refusal):
             yield StoredSecret(resource_id=resource_id, kind=kind)

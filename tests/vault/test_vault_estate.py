@@ -343,6 +343,19 @@ def test_the_vaults_own_engines_are_no_resources(whole: Scan) -> None:
     assert {"secret", "team/kv", "partners-eu/kv"} <= mounts
 
 
+# secrets in labels
+
+
+def test_a_secret_in_a_label_is_seen_and_hidden(whole: Scan, estate: Seeded) -> None:
+    entity_id = f"vault:main:entity/{estate.entities['migration']}"
+    assert whole.tags_of(entity_id)["password"] == "***"
+    assert whole.tags_of(f"{APPROLE}/migration")["password"] == "***"
+    assert whole.one("sightings", identity_id=entity_id).where_kind == "tag"
+    resource_id = "vault:main:secret/secret/partners/cedar/export"
+    assert whole.one("resource_tags", resource_id=resource_id).value == "***"
+    assert whole.one("sightings", resource_id=resource_id).name == "old_password"
+
+
 # the server
 
 
