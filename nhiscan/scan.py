@@ -157,8 +157,8 @@ def run(
         con.execute("update scans set finished_at = ?, is_complete = ?", [_naive(clock()), is_complete])
         on_stage("publish")
         history.keep(build, reached, before)
-        build.publish()
-    return Published(scan_id, is_complete, store.database(settings.state, scan_id))
+        database = build.publish()
+    return Published(scan_id, is_complete, database)
 
 
 def _describe(

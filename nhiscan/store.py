@@ -161,8 +161,11 @@ class Build:
         self.con.execute(f"attach '{quoted(path)}' as previous (read_only)")
         return "previous"
 
-    def publish(self) -> None:
-        """Writes the snapshot, then moves the pointer. Raises StoreError and leaves the old pointer on failure."""
+    def publish(self) -> Path:
+        """Writes the snapshot, moves the pointer and returns the scan's database.
+
+        Raises: StoreError, and the old pointer stays.
+        """
         with disk_errors(self.state):
             snapshot = self.folder / "snapshot"
             snapshot.mkdir(mode=0o700)
@@ -180,10 +183,11 @@ class Build:
             sync(self._database)
             sync(snapshot)
             scans = self.state / "scans"
-            self._database.rename(scans / f"{self.scan_id}.duckdb")
+            database = self._database.rename(scans / f"{self.scan_id}.duckdb")
             snapshot.rename(scans / self.scan_id)
             sync(scans)
             write_text(self.state / "CURRENT", f"{self.scan_id}\n")
+        return database
 
 
 def _remove_crashed(state: Path) -> None:
