@@ -112,7 +112,9 @@ def _trail(described: Json, state: Json | Refusal, selectors: Json | Refusal) ->
 
 
 def _management_events(selectors: Json) -> str:
-    """Source: CloudTrail API reference, EventSelector and AdvancedFieldSelector."""
+    """Source: CloudTrail API reference, EventSelector, AdvancedFieldSelector, and PutEventSelectors for the default."""
+    if not selectors.get("EventSelectors") and not selectors.get("AdvancedEventSelectors"):
+        return "all"
     kinds: set[str] = set()
     for basic in selectors.get("EventSelectors", []):
         if basic.get("IncludeManagementEvents", True):

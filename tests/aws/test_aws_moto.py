@@ -34,8 +34,18 @@ COMPLETE_ON_MOTO = {
     "policies": "complete",
     "trusts": "complete",
     "issuers": "complete",
-    "scps": "unsupported",
+    "settings": "complete",
+    "settings.logging": "complete",
+    "organization": "not_applicable",
+    "scps": "not_applicable",
+    "rcps": "not_applicable",
+    "delegated_admins": "not_applicable",
 }
+
+
+def on_moto(found: Scan) -> dict[str, str]:
+    """Coverage of what moto can answer by itself; what accounts hold has tests of its own."""
+    return {dataset: status for dataset, status in found.statuses(TENANT).items() if dataset in COMPLETE_ON_MOTO}
 
 
 def allowing(policy: dict[str, Any]) -> list[dict[str, Any]]:
@@ -94,13 +104,13 @@ def seeded(moto_iam: Any) -> dict[str, str]:
 
 def test_an_empty_account_is_complete(moto: str) -> None:
     found = scan(moto)
-    assert found.statuses(TENANT) == COMPLETE_ON_MOTO
-    assert {record.table for record in found.records} == {"tenants", "coverage"}
+    assert on_moto(found) == COMPLETE_ON_MOTO
+    assert {record.table for record in found.records} == {"tenants", "coverage", "scanners", "settings"}
 
 
 def test_a_seeded_account_is_read_over_http(moto: str, seeded: dict[str, str]) -> None:
     found = scan(moto)
-    assert found.statuses(TENANT) == COMPLETE_ON_MOTO
+    assert on_moto(found) == COMPLETE_ON_MOTO
     assert {(record.identity_id, record.kind, record.is_nhi) for record in found.of("identities")} == {
         (f"{TENANT}:group/readers", "group", False),
         (f"{TENANT}:user/partners/upload", "service_account", True),
@@ -170,7 +180,7 @@ def scan_as(moto: str, iam: Any, policy: dict[str, Any], monkeypatch: pytest.Mon
 def test_the_shipped_policy_is_enough(
     moto: str, moto_iam: Any, seeded: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert scan_as(moto, moto_iam, scanner_policy(), monkeypatch).statuses(TENANT) == COMPLETE_ON_MOTO
+    assert on_moto(scan_as(moto, moto_iam, scanner_policy(), monkeypatch)) == COMPLETE_ON_MOTO
 
 
 WITHOUT = {
@@ -195,6 +205,67 @@ def test_each_permission_of_the_shipped_policy_is_needed(
     said = scan_as(moto, moto_iam, policy, monkeypatch).one("coverage", dataset=dataset)
     assert said.status in ("denied", "partial")
     assert action in said.missing_permission
+
+
+@pytest.fixture
+def managed(moto: str, credentials: None) -> None:
+    """The account manages an organization with one SCP, and keeps a trail."""
+    organizations = client(moto, "organizations", "us-east-1")
+    organizations.create_organization(FeatureSet="ALL")
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    organizations.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
+    made = organizations.create_account(AccountName="member", Email="member@acme.example")
+    member = made["CreateAccountStatus"]["AccountId"]
+    organizations.register_delegated_administrator(AccountId=member, ServicePrincipal="guardduty.amazonaws.com")
+    client(moto, "s3", "us-east-1").create_bucket(Bucket="acme-audit")
+    trails = client(moto, "cloudtrail", "us-east-1")
+    trails.create_trail(Name="all", S3BucketName="acme-audit", IsMultiRegionTrail=True)
+    trails.start_logging(Name="all")
+
+
+MANAGED = {
+    "organization": "complete",
+    "scps": "complete",
+    "delegated_admins": "complete",
+    "settings": "complete",
+    "settings.logging": "complete",
+}
+
+
+def test_the_shipped_policy_is_enough_for_the_organization_and_its_trail(
+    moto: str, managed: None, moto_iam: Any, no_waiting: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = scan_as(moto, moto_iam, scanner_policy(), monkeypatch)
+    statuses = found.statuses(TENANT)
+    assert {dataset: statuses[dataset] for dataset in MANAGED} == MANAGED
+    assert found.one("settings", name="logging.enabled").value == "yes"
+    assert found.one("scanners").identity_id == f"{TENANT}:user/nhiscan"
+
+
+@pytest.mark.parametrize(
+    ("action", "dataset"),
+    [
+        ("cloudtrail:DescribeTrails", "settings.logging"),
+        ("iam:GetAccountPasswordPolicy", "settings"),
+        ("organizations:ListPolicies", "scps"),
+        ("organizations:ListRoots", "organization"),
+    ],
+)
+def test_without_one_permission_its_dataset_is_short(
+    moto: str,
+    managed: None,
+    moto_iam: Any,
+    no_waiting: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    dataset: str,
+) -> None:
+    policy = scanner_policy()
+    for statement in allowing(policy):
+        statement["Action"] = [name for name in statement["Action"] if name != action]
+    said = scan_as(moto, moto_iam, policy, monkeypatch).one("coverage", dataset=dataset)
+    assert said.status in ("denied", "failed", "partial")  # moto words the refusal of a json service as XML
+    assert said.call == action
 
 
 def test_the_shipped_policy_grants_what_the_datasets_name_and_no_more() -> None:
