@@ -76,6 +76,10 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "stored_secrets.last_used": "a vault keeps no last read of a secret; it stands in the audit log only",
     "usage.calls": "calls stand in the audit log only, which this collector does not read",
 }
+# Settings and audit devices are the server's, not a namespace's.
+OF_EVERY_NAMESPACE: Final = tuple(
+    sorted(PERMISSIONS.keys() - UNSUPPORTED.keys() - {"namespaces", "settings", "settings.logging"})
+)
 _SHOWN: Final = 5  # refusals quoted for a dataset
 _GRAVITY: Final = ("denied", "failed", "truncated", "unsupported")
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from nhiscan.model import Issuer, IssuerAudience, Membership, Record, Scanner, Sighting
 
-from .coverage import Tally
+from .coverage import OF_EVERY_NAMESPACE, Tally
 from .credentials import (
     Limits,
     password_record,
@@ -63,7 +63,8 @@ class Namespace:
     def children(self) -> list[str]:
         """The whole paths of the namespaces right below; none where the server has no namespaces."""
         listed = self.reader.list_names("sys/namespaces")
-        self.tally.count(listed.refusal, "namespaces")
+        # What lies in a namespace that nobody named is missing everywhere.
+        self.tally.count(listed.refusal, "namespaces", spoils=OF_EVERY_NAMESPACE)
         return [self.reader.full(f"{name.strip('/')}/") for name in reversed(listed.names)]
 
     def records(self, scanner: Json) -> Iterator[Record]:
@@ -182,7 +183,8 @@ class Namespace:
         tags = {name: value for entity in entities for name, value in entity.tags.items()}
         is_frozen = _is_frozen(key, read, entities)
         own_id = key.identity_id(self.tenant_id)
-        self._roles[key.mount.accessor, key.name] = key, read
+        if key.kind != "group":  # nobody logs in as a group
+            self._roles[key.mount.accessor, key.name] = key, read
         yield identity_record(self.tenant_id, key, self.reader.namespace, tags, is_enabled=not is_frozen)
         yield from tag_records(own_id, tags)
         for entity in entities:

@@ -85,7 +85,7 @@ CALLS = {
     "LIST transit/keys": {"stored_secrets"},
     "GET transit/keys/orders": {"stored_secrets", "stored_secrets.rotation"},
     "LIST sys/leases/lookup": {"leases"},
-    "LIST sys/namespaces": {"namespaces"},
+    "LIST sys/namespaces": {"namespaces", "identities", "auth_roles", "credentials", "policies", "stored_secrets"},
 }
 
 
