@@ -11,20 +11,7 @@ group by identity_key;
 -- Somebody outside may become it. A principal "*" that a condition narrows is outside only when the condition names an outside
 -- account; sign-on providers of roles that the provider itself made are ours.
 create or replace temp table open_to_outside as
-with ours as (
-    select value as account
-    from company
-    where kind = 'aws_account'
-    union
-    select split_part(tenant_id, ':', 2)
-    from (select distinct tenant_id from identities where provider = 'aws')
-),
-our_issuers as (
-    select rtrim(regexp_replace(lower(value), '^https?://', ''), '/') as issuer
-    from company
-    where kind = 'oidc_issuer'
-),
-of_partners as (
+with of_partners as (
     select distinct identity_key
     from identity_partners
     where verdict in ('asserted', 'conflict')
@@ -35,16 +22,16 @@ join identities i using (identity_key)
 where not coalesce(i.is_provider_owned, false)
     and case
         when t.principal_kind = 'any' then t.narrowed_by is null
-            or coalesce(t.account not in (select account from ours), false)
+            or coalesce(t.account not in (select account from our_accounts), false)
             or exists (
                 select 1
                 from trust_conditions c
                 where c.trust_key = t.trust_key
                     and lower(c.name) = 'aws:principalaccount'
                     and c.operator not ilike '%not%'
-                    and c.value not in (select account from ours)
+                    and c.value not in (select account from our_accounts)
             )
-        when t.principal_kind in ('account', 'identity') then t.account not in (select account from ours)
+        when t.principal_kind in ('account', 'identity') then t.account not in (select account from our_accounts)
         when t.principal_kind in ('oidc', 'saml') then coalesce(
             rtrim(regexp_replace(lower(t.issuer), '^https?://', ''), '/') not in (select issuer from our_issuers),
             true

@@ -44,4 +44,5 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
             for number, column in enumerate(("kind", "value", "partner_id", "our_tenant", "exclusive"))
         },
     )
-    con.execute(resources.files(__package__).joinpath("integrations.sql").read_text(encoding="utf-8"))
+    for name in ("ours.sql", "integrations.sql"):
+        con.execute(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))

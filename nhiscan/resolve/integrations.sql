@@ -3,27 +3,7 @@
 delete from integration_facts;
 
 insert into integration_facts by name
-with our_accounts as (
-    select value as account
-    from company
-    where kind = 'aws_account'
-    union
-    select split_part(tenant_id, ':', 2)
-    from tenants
-    where provider = 'aws'
-    union
-    -- of our organization, unless it is there for a partner
-    select split_part(tenant_id, ':', 2)
-    from org_nodes
-    where kind = 'account'
-        and split_part(tenant_id, ':', 2) not in (select value from integration_aliases where kind = 'aws_account')
-),
-our_issuers as (
-    select rtrim(regexp_replace(lower(value), '^https?://', ''), '/') as issuer
-    from company
-    where kind = 'oidc_issuer'
-),
-tokens as (
+with tokens as (
     select t.trust_key, t.tenant_id, t.identity_key,
         rtrim(regexp_replace(lower(t.issuer), '^https?://', ''), '/') as issuer
     from trusts t

@@ -1,18 +1,6 @@
 -- Every claim that a partner stands behind an identity, but likeness. rank: strength, so that equals can be told from weaker ones.
 -- fact: what the claim is about; several partners may be true about several facts, never about one.
 
-create or replace temp table our_accounts as
-select value as account
-from company
-where kind = 'aws_account'
-union
-select split_part(tenant_id, ':', 2)
-from tenants
-where provider = 'aws'
-union
-select split_part(tenant_id, ':', 2)
-from (select distinct tenant_id from identities where provider = 'aws');
-
 -- where a holder shows: a trusted account or token, the id of an app, a path, an address
 create or replace temp table holdings as
 select t.identity_key, a.kind, a.key, 'its trust policy lets account ' || t.account || ' in' as seen

@@ -65,7 +65,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     partners = read_register(con)
     _fill(con, "address_tags", ("name",), ((name,) for name in _tag_names(con, _ADDRESS_TAGS)))
     _fill(con, "likeness_keys", ("key", "prefix", "partner_id", "name", "register_row"), _likeness(partners))
-    for name in ("partner_claims.sql", "partner_likeness.sql", "partners.sql"):
+    for name in ("ours.sql", "partner_claims.sql", "partner_likeness.sql", "partners.sql"):
         con.execute(_sql(name))
 
 

@@ -53,26 +53,12 @@ group by t.resource_key
 having count(distinct a.mail) = 1;
 
 create or replace temp table let_in as
-with ours as (
-    select value as account
-    from company
-    where kind = 'aws_account'
-    union
-    select split_part(tenant_id, ':', 2)
-    from tenants
-    where provider = 'aws'
-),
-our_issuers as (
-    select rtrim(regexp_replace(lower(value), '^https?://', ''), '/') as issuer
-    from company
-    where kind = 'oidc_issuer'
-),
-judged as (
+with judged as (
     select g.resource_key,
         case
             when g.principal_kind = 'any' and g.narrowed_by is null then true
             when g.principal_kind in ('any', 'account', 'identity') and g.account is not null
-                then g.account not in (select account from ours)
+                then g.account not in (select account from our_accounts)
             when g.principal_kind = 'federated' then
                 rtrim(regexp_replace(lower(g.principal), '^https?://', ''), '/') not in (select issuer from our_issuers)
             when g.principal_kind = 'service' or g.identity_key is not null then false

@@ -45,5 +45,5 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         "create or replace temp table workload_kinds as select unnest($kind::varchar[]) as kind",
         {"kind": list(_WORKLOADS)},
     )
-    for name in ("tenants.sql", "resource_facts.sql"):
+    for name in ("ours.sql", "tenants.sql", "resource_facts.sql"):
         con.execute(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
