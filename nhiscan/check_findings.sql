@@ -83,86 +83,39 @@ left join partner_facts p on r.subject = 'partner' and p.partner_id = j.subject_
 left join tenants t on r.subject = 'tenant' and t.tenant_id = j.subject_id
 where r.subject in ('partner', 'tenant');
 insert into run_owned
+with others as (
+    select 'resource' as kind, resource_id as subject_id, name, partner_id, owner_mail, level from resource_facts
+    union all
+    select 'policy', policy_id, name, partner_id, null, null from policy_facts
+    union all
+    select 'integration', integration_id, name, partner_id, null, level from integration_facts
+)
 select
     j.finding_id,
     j.rule_id,
     r.subject,
     j.subject_id,
-    f.name,
+    o.name,
     split_part(j.tenant_id, ':', 1),
     j.tenant_id,
     null,
-    f.partner_id,
-    f.owner_mail,
+    o.partner_id,
+    o.owner_mail,
     j.outcome,
     coalesce(j.severity, r.severity),
     r.confidence,
     coalesce(j.exposure, r.exposure),
-    f.level,
-    f.level,
+    o.level,
+    o.level,
     p.risk,
     r.floor_at,
     j.message,
     j.uncovered
 from run_judged j
 join run_rules r on r.rule_id = j.rule_id
-left join resource_facts f on f.resource_id = j.subject_id
-left join partner_facts p on p.partner_id = f.partner_id
-where r.subject = 'resource';
-insert into run_owned
-select
-    j.finding_id,
-    j.rule_id,
-    r.subject,
-    j.subject_id,
-    f.name,
-    split_part(j.tenant_id, ':', 1),
-    j.tenant_id,
-    null,
-    f.partner_id,
-    null,
-    j.outcome,
-    coalesce(j.severity, r.severity),
-    r.confidence,
-    coalesce(j.exposure, r.exposure),
-    null,
-    null,
-    p.risk,
-    r.floor_at,
-    j.message,
-    j.uncovered
-from run_judged j
-join run_rules r on r.rule_id = j.rule_id
-left join policy_facts f on f.policy_id = j.subject_id
-left join partner_facts p on p.partner_id = f.partner_id
-where r.subject = 'policy';
-insert into run_owned
-select
-    j.finding_id,
-    j.rule_id,
-    r.subject,
-    j.subject_id,
-    f.name,
-    split_part(j.tenant_id, ':', 1),
-    j.tenant_id,
-    null,
-    f.partner_id,
-    null,
-    j.outcome,
-    coalesce(j.severity, r.severity),
-    r.confidence,
-    coalesce(j.exposure, r.exposure),
-    f.level,
-    f.level,
-    p.risk,
-    r.floor_at,
-    j.message,
-    j.uncovered
-from run_judged j
-join run_rules r on r.rule_id = j.rule_id
-left join integration_facts f on f.integration_id = j.subject_id
-left join partner_facts p on p.partner_id = f.partner_id
-where r.subject = 'integration';
+left join others o on o.kind = r.subject and o.subject_id = j.subject_id
+left join partner_facts p on p.partner_id = o.partner_id
+where r.subject in ('resource', 'policy', 'integration');
 insert into findings by name
 with scored as (
     select
