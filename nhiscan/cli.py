@@ -257,21 +257,35 @@ def demo(click_context: click.Context, report_file: Path, folder: Path) -> None:
     """
     from importlib import resources
 
-    from nhiscan import tape
-
-    with resources.as_file(resources.files("nhiscan.demo") / "estate") as estate:
-        shutil.copytree(estate, folder, dirs_exist_ok=True)
-    # A file's time stands for the day of its export where its rows name none.
-    exported = tape.read(folder / "tape").as_of.timestamp()
-    for file in (*(folder / "register").iterdir(), *(folder / "exports").iterdir()):
-        os.utime(file, (exported, exported))
     config_file = folder / "nhiscan.toml"
+    with resources.as_file(resources.files("nhiscan.demo") / "estate") as estate:
+        try:
+            _lay_out_demo(estate, folder)
+        except OSError as error:
+            raise ConfigError(f"cannot use {folder}: {error.strerror}", hint="name another --folder") from error
     try:
         click_context.invoke(scan, config_file=config_file, report_file=report_file, replay_from=folder / "tape")
     except SystemExit as ended:
         if ended.code not in (0, EXIT_INCOMPLETE):
             raise
     click.echo(f"ask further: nhiscan cases --config {config_file}")
+
+
+def _lay_out_demo(estate: Path, folder: Path) -> None:
+    """Copies the made-up company into a new folder, or over the one of an earlier demo: never over somebody's own."""
+    from nhiscan import config, tape
+
+    if folder.exists() and any(folder.iterdir()):
+        there = folder / "nhiscan.toml"
+        if not there.exists() or config.read(there).company != config.read(estate / "nhiscan.toml").company:
+            raise ConfigError(f"{folder} holds something else than a demo", hint="name another --folder")
+    # A file's time stands for the day of its export where its rows name none.
+    exported = tape.read(estate / "tape").as_of.timestamp()
+    for file in sorted(file for file in estate.rglob("*") if file.is_file()):
+        copy = folder / file.relative_to(estate)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+        os.utime(copy, (exported, exported))
 
 
 @cli.command()

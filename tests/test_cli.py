@@ -344,3 +344,19 @@ def test_a_reader_that_leaves_early_is_no_error(company: Path) -> None:
     )
     assert done.stdout.splitlines()[-1] == "0"
     assert "Traceback" not in done.stderr
+
+
+def test_a_demo_leaves_the_folder_of_a_company_alone(company: Path) -> None:
+    before = {file: file.read_bytes() for file in company.rglob("*") if file.is_file()}
+    for folder in (".", "register"):
+        done = nhiscan(company, "demo", "--folder", folder)
+        assert done.returncode == 2
+        assert "holds something else than a demo" in done.stderr
+    assert {file: file.read_bytes() for file in company.rglob("*") if file.is_file()} == before
+
+
+def test_a_demo_where_no_folder_can_be_made_is_no_internal_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = nhiscan(tmp_path, "demo", "--folder", "file/demo")
+    assert done.returncode == 2
+    assert "cannot use file/demo" in done.stderr
