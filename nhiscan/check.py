@@ -162,8 +162,11 @@ def _describe(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
             rule.refuted_by,
         ],
     )
-    for framework, control in rule.controls:
-        con.execute("insert into rule_controls values (?, ?, ?)", [rule.rule_id, framework, control])
+    if rule.controls:
+        con.execute(
+            f"insert into rule_controls values {', '.join('(?, ?, ?)' for _ in rule.controls)}",
+            [value for framework, control in rule.controls for value in (rule.rule_id, framework, control)],
+        )
     tie_break = max((_OWASP_WEIGHT.get(control, 0) for _, control in rule.controls), default=0)
     con.execute(
         "insert into run_rules values (?, ?, ?, ?, ?, ?, ?)",
