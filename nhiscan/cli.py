@@ -251,7 +251,9 @@ def scan(
 )
 @click.pass_context
 def demo(click_context: click.Context, report_file: Path, folder: Path) -> None:
-    """Scan a made-up company from a tape and write its report; needs no network and no credential.
+    """Scan a made-up company from a tape and write its report.
+
+    Needs no network and no credential.
 
     Example: nhiscan demo --report demo-report.html
     """
@@ -292,8 +294,9 @@ def _lay_out_demo(estate: Path, folder: Path) -> None:
 @_config_option
 @_json_option
 def doctor(config_file: Path, as_json: bool) -> None:
-    """Say what the scanner may not read, which rules that hides, and what it may do beyond reading.
+    """Say what the scanner may not read, and what that hides.
 
+    Names each missing permission, the rules that cannot judge without it, and what the scanner may do beyond reading.
     Asks each provider for a few things of every kind and publishes nothing. The scanner's own rights are those that
     the last published scan found. Exit codes: 0 everything can be read, 3 something cannot.
 
@@ -494,7 +497,7 @@ def findings(
     severity: str | None,
     partner: str | None,
 ) -> None:
-    """List findings, unknowns included. A finding is what a rule says of one subject.
+    """List what rules say of single subjects, unknowns included.
 
     Example: nhiscan findings --outcome unknown
     """
@@ -585,7 +588,9 @@ def partner_show(config_file: Path, scan_id: str | None, as_json: bool, name: st
 @_reading
 @click.argument("id_", metavar="ID")
 def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> None:
-    """Show an identity, credential, finding or case with its evidence.
+    """Show one thing of a scan with its evidence.
+
+    An identity, credential, resource, policy, integration, finding or case.
 
     ID is its id or the provider's own; of a finding or case the beginning is enough.
 
@@ -603,9 +608,9 @@ def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> Non
 @click.argument("before", metavar="[A]", default="previous")
 @click.argument("after", metavar="[B]", default="current")
 def diff(config_file: Path, as_json: bool, before: str, after: str) -> None:
-    """Say what changed from scan A to scan B; from the one before to the current one by default.
+    """Say what changed between two published scans.
 
-    A and B are ids of published scans, `previous` or `current`. "Not read" is said apart from "gone".
+    From A to B, which are ids of scans, `previous` or `current`; by default from the one before to the current. "Not read" is said apart from "gone".
 
     Example: nhiscan diff
     """
