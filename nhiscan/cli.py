@@ -610,7 +610,8 @@ def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> Non
 def diff(config_file: Path, as_json: bool, before: str, after: str) -> None:
     """Say what changed between two published scans.
 
-    From A to B, which are ids of scans, `previous` or `current`; by default from the one before to the current. "Not read" is said apart from "gone".
+    From A to B, which are ids of scans, `previous` or `current`; by default from the one before to the current.
+    "Not read" is said apart from "gone".
 
     Example: nhiscan diff
     """
