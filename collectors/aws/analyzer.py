@@ -22,6 +22,7 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "external_access": ("access-analyzer:ListAnalyzers", "access-analyzer:ListFindings")
 }
 _LIST: Final = "access-analyzer:ListAnalyzers"
+_FINDINGS: Final = "access-analyzer:ListFindings"
 _PRINCIPAL_KINDS: Final = {
     "any": "any",
     "account": "account",
@@ -71,16 +72,21 @@ def records(account: Account) -> Iterator[Record]:
         count=account.counting("analyzers' findings"),
     )
     said: set[str] = set()
+    failed: dict[str, Refusal] = {}
     for (region, _), pages in findings.items():
         for finding in () if isinstance(pages, Refusal) else pages.items("findings"):
             if finding["resourceType"] in _LEFT_OUT or finding["resourceOwnerAccount"] != account.number:
+                continue
+            # Says that the analysis broke off, not that somebody has access: IAM User Guide, "error findings".
+            if finding.get("error"):
+                failed[region] = Refusal("failed", _FINDINGS, f"{finding['resource']}: {finding['error']}")
                 continue
             for record in _finding_records(account, region, finding):
                 own_id = record.grant_id if isinstance(record, Grant) else record.resource_id
                 if own_id not in said:
                     said.add(own_id)
                     yield record
-    yield _coverage(account, analyzers, arns, findings)
+    yield _coverage(account, analyzers, arns, findings, failed)
 
 
 def _finding_records(account: Account, region: str, finding: Json) -> Iterator[Grant | Resource]:
@@ -129,10 +135,11 @@ def _coverage(
     analyzers: Mapping[str, Pages],
     arns: Mapping[str, Sequence[str]],
     findings: Mapping[tuple[str, str], Pages | Refusal],
+    failed: Mapping[str, Refusal],
 ) -> Record:
     """A region without an analyzer says nothing of who can reach what is there."""
     none_there = Refusal("unsupported", _LIST, "no analyzer for external access is active")
-    refused: dict[str, Refusal] = {}
+    refused: dict[str, Refusal] = dict(failed)
     for region, pages in analyzers.items():
         if pages.refusal is not None:
             refused[region] = pages.refusal

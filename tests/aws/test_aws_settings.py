@@ -146,6 +146,20 @@ def test_a_region_without_an_analyzer_is_named_and_never_complete(simulator: Sim
     assert read(simulator, "analyzer").statuses()["external_access"] == "unsupported"
 
 
+def test_an_analysis_that_broke_off_is_no_access_and_leaves_a_gap(simulator: Simulator) -> None:
+    findings = simulator.world.accounts["111111111111"]["analyzer_findings"]
+    before = read(simulator, "analyzer").of("grants")
+    broken = {name: value for name, value in findings[0].items() if name not in ("principal", "action")}
+    findings.append(
+        broken | {"id": "e", "condition": {}, "resource": "arn:aws:s3:::acme-odd", "error": "INTERNAL_ERROR"}
+    )
+    found = read(simulator, "analyzer")
+    assert found.of("grants") == before
+    said = found.coverage("external_access")
+    assert (said.status, said.call) == ("partial", "access-analyzer:ListFindings")
+    assert said.reason == "external access in us-east-1: arn:aws:s3:::acme-odd: INTERNAL_ERROR"
+
+
 def test_pages_of_one_give_the_same_findings(simulator: Simulator) -> None:
     whole = read(simulator, "analyzer").records
     simulator.world.page_size = 1
