@@ -44,6 +44,13 @@ _ACCOUNT_KEYS: Final = (
     "aws:sourceowner",
     "kms:calleraccount",
 )
+# What else keeps a bucket's policy from being public: S3 User Guide, "The meaning of "public"".
+_S3_KEYS: Final = (
+    "aws:userid",
+    "s3:dataaccesspointaccount",
+    "s3:dataaccesspointarn",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id",
+)
 # Keys that say how a request has to be made, never by whom.
 _MANNERS: Final = ("aws:securetransport", "lambda:functionurlauthtype", "s3:tlsversion", "s3:x-amz-server-side-")
 _KINDS: Final = {"oidc": "federated", "saml": "federated"}
@@ -66,7 +73,7 @@ def policy_grants(tenant_id: str, resource_id: str, document: Json) -> Iterator[
         if statement.get("Effect") != "Allow":
             continue
         conditions = read_conditions(statement.get("Condition"))
-        for principal in map(_settled, principals(statement)):
+        for principal in _principals(statement):
             account = principal.account or only_account(conditions, _ACCOUNT_KEYS)
             if principal.kind == "unknown" or account == own or _issuer_account(principal) == own:
                 continue
@@ -92,9 +99,16 @@ def policy_grants(tenant_id: str, resource_id: str, document: Json) -> Iterator[
             )
 
 
-def _settled(principal: Principal) -> Principal:
-    """CloudFront's identities look like users; a unique id stays unknown: whoever it was is deleted."""
-    return Principal("service", principal.text) if _CLOUDFRONT in principal.text else principal
+def _principals(statement: Json) -> Iterator[Principal]:
+    """CloudFront's identities look like users; a unique id stays unknown: whoever it was is deleted.
+
+    A canonical user is S3's other name of an account, and does not tell its number.
+    """
+    for principal in principals(statement):
+        yield Principal("service", principal.text) if _CLOUDFRONT in principal.text else principal
+    named = statement.get("Principal")
+    if isinstance(named, Mapping):
+        yield from (Principal("account", str(value)) for value in listed(named.get("CanonicalUser")))
 
 
 def _issuer_account(principal: Principal) -> str | None:
@@ -141,9 +155,17 @@ def _denied(principal: Principal, statement: Json, denies: Iterable[Json]) -> st
     return verdict
 
 
-def is_public(grants: Iterable[Grant]) -> bool:
-    """Whether S3 would call a policy with these grants public."""
-    return any(grant.principal_kind == "any" and grant.narrowed_by is None for grant in grants)
+def is_public(document: Json, grants: Iterable[Grant]) -> bool:
+    """Whether S3 would call a policy with these grants public: it counts a few keys of its own as narrowing."""
+    fixed = {
+        compact(statement)
+        for statement in listed(document.get("Statement"))
+        if isinstance(statement, Mapping)
+        and any(c.name.casefold() in _S3_KEYS and narrows(c) for c in read_conditions(statement.get("Condition")))
+    }
+    return any(
+        grant.principal_kind == "any" and grant.narrowed_by is None and grant.statement not in fixed for grant in grants
+    )
 
 
 def bucket_grants(
@@ -160,8 +182,15 @@ def bucket_grants(
     """
     settings = [block.get("PublicAccessBlockConfiguration", {}) for block in blocks]
     by_policy = [] if document is None else list(policy_grants(tenant_id, resource_id, document))
-    is_restricted = any(setting.get("RestrictPublicBuckets") for setting in settings) and is_public(by_policy)
-    yield from (grant for grant in by_policy if not is_restricted or grant.principal_kind == "service")
+    is_restricted = any(setting.get("RestrictPublicBuckets") for setting in settings) and is_public(
+        document or {}, by_policy
+    )
+    owner = (acl or {}).get("Owner", {}).get("ID")
+    yield from (
+        grant
+        for grant in by_policy
+        if grant.principal != owner and (not is_restricted or grant.principal_kind == "service")
+    )
     if acl is not None:
         ignores_groups = any(setting.get("IgnorePublicAcls") for setting in settings)
         yield from _acl_grants(tenant_id, resource_id, acl, ignores_groups=ignores_groups)

@@ -138,7 +138,7 @@ def narrows(condition: Condition) -> bool:
         return False
     if name == "aws:principalorgpaths":
         return all(_ORG_PATH.fullmatch(value) for value in condition.values)
-    if name in ("aws:principalarn", "aws:sourcearn"):
+    if name in ("aws:principalarn", "aws:sourcearn", "s3:dataaccesspointarn"):
         return all(is_concrete(value) or _ACCOUNT_IN_ARN.fullmatch(value) for value in condition.values)
     return all(is_concrete(value) for value in condition.values)
 

@@ -167,6 +167,31 @@ def test_a_policy_that_is_not_public_works_behind_a_block() -> None:
     assert [grant.principal for grant in found] == [ROOT]
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringEquals": {"s3:DataAccessPointAccount": OWN}},
+        {"ArnLike": {"s3:DataAccessPointArn": f"arn:aws:s3:us-east-1:{OWN}:accesspoint/*"}},
+        {"StringEquals": {"aws:userid": "AIDAEXAMPLE"}},
+    ],
+)
+def test_keys_that_s3_counts_as_narrowing_leave_the_rest_of_a_policy_in_force(condition: dict[str, Any]) -> None:
+    document = {"Statement": [allow("*", "s3:*", condition), allow({"AWS": ROOT}, "s3:GetObject")]}
+    assert ROOT in [g.principal for g in mapping.bucket_grants(TENANT, BUCKET, document, None, [RESTRICTED])]
+
+
+def test_a_key_that_names_nobody_leaves_a_policy_public() -> None:
+    everybody = {"StringLike": {"s3:DataAccessPointArn": "arn:aws:s3:*:*:accesspoint/*"}}
+    document = {"Statement": [allow("*", "s3:*", everybody), allow({"AWS": ROOT}, "s3:GetObject")]}
+    assert list(mapping.bucket_grants(TENANT, BUCKET, document, None, [RESTRICTED])) == []
+
+
+def test_a_canonical_user_is_an_account_of_unknown_number_unless_it_owns_the_bucket() -> None:
+    document = {"Statement": [allow({"CanonicalUser": name}, "s3:GetObject") for name in ("owner", "partner")]}
+    found = mapping.bucket_grants(TENANT, BUCKET, document, {"Owner": {"ID": "owner"}}, [])
+    assert [(g.principal_kind, g.principal, g.account) for g in found] == [("account", "partner", None)]
+
+
 ACL = {
     "Owner": {"ID": "owner"},
     "Grants": [
