@@ -1,10 +1,11 @@
 -- Every policy that has a say about an AWS identity and speaks of networks: its own and its groups', its boundary, and the
--- service control policies above its account.
+-- service control policies above its account, which do not hold in the organization's management account.
 create or replace temp table network_bounds as
 with recursive above (tenant_id, node_id) as (
     select tenant_id, node_id
     from org_nodes
     where kind = 'account'
+        and tenant_id not in (select tenant_id from org_nodes where kind = 'root')
     union
     select a.tenant_id, n.parent_id
     from above a
@@ -16,6 +17,7 @@ organization as (
         bool_or(p.bond = 'denies') as is_denied
     from above a
     join org_policies o on o.node_id = a.node_id
+    join policies d on d.policy_key = o.policy_key and d.kind = 'scp'
     join network_policies p on p.policy_key = o.policy_key
     group by a.tenant_id
 ),

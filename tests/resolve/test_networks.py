@@ -73,12 +73,12 @@ def test_what_is_no_policy_decides_nothing(text: str) -> None:
     assert networks.bond(text) == "mentions"
 
 
-def _policy(name: str, *statements: dict[str, Any]) -> Policy:
+def _policy(name: str, *statements: dict[str, Any], kind: str = "customer_managed") -> Policy:
     return Policy(
         f"{tenant()}:policy/{name}",
         "aws",
         tenant(),
-        kind="customer_managed",
+        kind=kind,
         name=name,
         native_id=name,
         document=_document(*statements),
@@ -121,18 +121,34 @@ def test_policies_that_allow_from_networks_bind_only_together_or_as_boundary() -
     assert _is_bound(opened, _bound("open", role_of_policy="boundary"), office, _bound("office")) is True
 
 
-def test_a_service_control_policy_above_the_account_binds() -> None:
-    tree = (
-        OrgNode("root", "aws:o-1", kind="root", name="root"),
-        OrgNode("unit", "aws:o-1", kind="unit", name="unit", parent_id="root"),
+def _tree(management: str) -> tuple[OrgNode, ...]:
+    return (
+        OrgNode("root", management, kind="root", name="root"),
+        OrgNode("unit", management, kind="unit", name="unit", parent_id="root"),
         OrgNode("account", tenant(A), kind="account", name="prod", parent_id="unit"),
     )
+
+
+def test_a_service_control_policy_above_the_account_binds() -> None:
+    tree = _tree("aws:999999999999")
     opened = (_policy("open", _allow()), _bound("open"))
-    scp = _policy("perimeter", _deny(_ELSEWHERE))
+    scp = _policy("perimeter", _deny(_ELSEWHERE), kind="scp")
     assert _is_bound(*tree, *opened, scp, OrgPolicy(scp.policy_id, node_id="root")) is True
-    partial = _policy("perimeter", _deny(_ELSEWHERE, Action="s3:*"))
+    partial = _policy("perimeter", _deny(_ELSEWHERE, Action="s3:*"), kind="scp")
     assert _is_bound(*tree, *opened, partial, OrgPolicy(partial.policy_id, node_id="unit")) is None
     assert _is_bound(*tree, *opened, scp, OrgPolicy(scp.policy_id, node_id="elsewhere")) is False
+
+
+def test_a_service_control_policy_does_not_bind_the_management_account() -> None:
+    scp = _policy("perimeter", _deny(_ELSEWHERE), kind="scp")
+    opened = (_policy("open", _allow()), _bound("open"))
+    assert _is_bound(*_tree(tenant(A)), *opened, scp, OrgPolicy(scp.policy_id, node_id="root")) is False
+
+
+def test_a_resource_control_policy_binds_no_key() -> None:
+    rcp = _policy("perimeter", _deny(_ELSEWHERE, Principal="*"), kind="rcp")
+    opened = (_policy("open", _allow()), _bound("open"))
+    assert _is_bound(*_tree("aws:999999999999"), *opened, rcp, OrgPolicy(rcp.policy_id, node_id="root")) is False
 
 
 def test_what_the_source_says_of_the_credential_itself_wins() -> None:
