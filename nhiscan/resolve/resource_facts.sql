@@ -56,8 +56,8 @@ create or replace temp table let_in as
 with judged as (
     select g.resource_key,
         case
-            when g.principal_kind = 'any' and g.narrowed_by is null then true
-            when g.principal_kind in ('any', 'account', 'identity') and g.account is not null
+            when g.principal_kind = 'any' and g.narrowed_by is null and not g.has_other_conditions then true
+            when g.principal_kind in ('any', 'account', 'identity', 'service') and g.account is not null
                 then g.account not in (select account from our_accounts)
             when g.principal_kind = 'federated' then
                 rtrim(regexp_replace(lower(g.principal), '^https?://', ''), '/') not in (select issuer from our_issuers)

@@ -232,6 +232,7 @@ def test_a_tenant_without_a_label_leaves_the_environment_unknown() -> None:
     ("grant", "is_open"),
     [
         (granted("*", kind="any"), True),
+        (granted("*", kind="any", has_other_conditions=True), None),
         (granted("*", kind="any", narrowed_by="aws:PrincipalOrgID"), None),
         (granted("*", kind="any", narrowed_by="aws:PrincipalAccount", account=B), False),
         (granted("*", kind="any", narrowed_by="aws:PrincipalAccount", account=_N), True),
@@ -239,6 +240,8 @@ def test_a_tenant_without_a_label_leaves_the_environment_unknown() -> None:
         (granted(B, account=B), False),
         (granted(f"arn:aws:iam::{_N}:role/x", kind="identity", account=_N), True),
         (granted("events.amazonaws.com", kind="service"), False),
+        (granted("events.amazonaws.com", kind="service", account=B), False),
+        (granted("events.amazonaws.com", kind="service", account=_N), True),
         (granted("https://token.elsewhere.example", kind="federated"), True),
         (granted("https://token.actions.example/", kind="federated"), False),
         (granted("o-acme", kind="organization"), None),
