@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -340,7 +339,7 @@ def read_account(ctx: Context, iam: Any, label: str) -> Snapshot:
     mfa_devices = ask_each(
         names, lambda name: _user_list(iam, "ListMFADevices", "MFADevices", name), count=counting("users' MFA devices")
     )
-    report = read_credential_report(iam)
+    report = read_credential_report(iam, ctx.wait)
     oidc_providers = _whole(iam, "ListOpenIDConnectProviders")
     return Snapshot(
         details=details,
@@ -420,7 +419,7 @@ def _password_uses(iam: Any) -> dict[str, datetime | None] | Refusal:
     return {user["UserName"]: user.get("PasswordLastUsed") for user in found.items("Users")}
 
 
-def read_credential_report(iam: Any) -> dict[str, dict[str, str]] | Refusal:
+def read_credential_report(iam: Any, wait: Callable[[float], None]) -> dict[str, dict[str, str]] | Refusal:
     """The credential report by ARN, at most four hours old; waits at most a minute for AWS to make it.
 
     Source: IAM User Guide, "Getting credential reports for your AWS account".
@@ -429,7 +428,7 @@ def read_credential_report(iam: Any) -> dict[str, dict[str, str]] | Refusal:
     for pause_s in _REPORT_PAUSES_S:
         if isinstance(state, Refusal) or state == "COMPLETE":
             break
-        time.sleep(pause_s)
+        wait(pause_s)
         state = _ask_for_report(iam)
     if isinstance(state, Refusal):
         return state

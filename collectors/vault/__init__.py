@@ -18,7 +18,7 @@ from nhiscan.secret import Secret
 
 from .coverage import PERMISSIONS, Tally
 from .namespace import Namespace
-from .reading import Reader, Refusal
+from .reading import Patience, Reader, Refusal
 from .search import Search
 from .state import config_records, max_lease_ttl_s, quota_records
 
@@ -60,7 +60,7 @@ class Vault:
         collected_at = ctx.as_of if ctx.clock is None else ctx.clock()
         token = self.token or self._log_in(ctx)
         start = f"{self.namespace.strip('/')}/" if self.namespace.strip("/") else ""
-        reader = Reader(self.url, lambda namespace: self._client(ctx, namespace, token), start)
+        reader = Reader(self.url, lambda namespace: self._client(ctx, namespace, token), Patience(ctx.wait), start)
         scanner = reader.check()
         tally = Tally()
         search = Search(tenant_id, ctx.detect)
@@ -132,7 +132,12 @@ class Vault:
             mount = self.auth_mount or "approle"
             body = {name: secret.reveal() for name, secret in given.items() if secret is not None}
         start = self.namespace.strip("/")
-        reader = Reader(self.url, lambda namespace: self._client(ctx, namespace, None), f"{start}/" if start else "")
+        reader = Reader(
+            self.url,
+            lambda namespace: self._client(ctx, namespace, None),
+            Patience(ctx.wait),
+            f"{start}/" if start else "",
+        )
         return reader.log_in(f"auth/{mount.strip('/')}/login", body)
 
     def _say_what_was_not_asked(self, tally: Tally) -> None:

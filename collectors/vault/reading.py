@@ -7,7 +7,6 @@ token that is no good, a sealed server and one that is gone raise: nothing else 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -57,13 +56,18 @@ class Names:
 class Patience:
     """Seconds that one run may still wait for quotas, shared by all its readers."""
 
+    wait: Callable[[float], None]
     left_s: float = _LONGEST_WAIT_S
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def spend(self, seconds: float) -> bool:
+        """Waits, unless too much was waited already."""
         with self._lock:
             self.left_s -= seconds
-            return self.left_s >= 0
+            is_left = self.left_s >= 0
+        if is_left:
+            self.wait(seconds)
+        return is_left
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ class Reader:
 
     address: str
     make_client: Callable[[str], Any]
+    patience: Patience
     namespace: str = ""  # with a slash at its end, but for the root
-    patience: Patience = field(default_factory=Patience)
     home: Reader | None = None  # reads the namespace that the token belongs to; None: this one does
 
     @cached_property
@@ -84,7 +88,7 @@ class Reader:
         """A reader of another namespace, given by its whole path."""
         if namespace == self.namespace:
             return self
-        return Reader(self.address, self.make_client, namespace, self.patience, self.home or self)
+        return Reader(self.address, self.make_client, self.patience, namespace, self.home or self)
 
     @property
     def is_home(self) -> bool:
@@ -195,7 +199,6 @@ class Reader:
                 break
             if not self.patience.spend(pause_s):
                 break
-            time.sleep(pause_s)
             answer = self._ask_once(method, path, body, params)
         if isinstance(answer, requests.RequestException):
             self.check()
