@@ -191,7 +191,7 @@ class Namespace:
             yield from self._link(own_id, entity.entity_id)
         if isinstance(role, Refusal):
             return
-        yield from self.bindings.records(own_id, role_policies(key, role))
+        yield from self.bindings.records(own_id, role_policies(key, role, self.bindings.known))
         if key.kind == "group":
             return
         yield auth_role(self.tenant_id, key, role)

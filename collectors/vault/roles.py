@@ -13,6 +13,7 @@ from typing import Any, Final
 from nhiscan.model import AuthRole, Identity, Record, Trust, TrustCondition
 
 from .mounts import Key
+from .policies import ROOT
 from .reading import Json
 from .words import are_narrow, environment, joined, purpose
 
@@ -72,15 +73,33 @@ def identity_record(
     )
 
 
-def role_policies(key: Key, role: Json) -> list[str]:
-    """The names of the policies that its tokens get; for a token role those that they may get."""
+def role_policies(key: Key, role: Json, known: Iterable[str]) -> list[str]:
+    """The names of the policies that its tokens get; for a token role those that they may get, of the `known` ones."""
     if key.mount.method == "token":
-        named = list(role.get("allowed_policies") or [])
+        named = _allowed_policies(role, known)
     else:
         named = _list(role.get("token_policies") or role.get("policies"))
     if key.kind != "group" and not role.get("token_no_default_policy"):
         named.append("default")
     return list(dict.fromkeys(str(name) for name in named))
+
+
+def _allowed_policies(role: Json, known: Iterable[str]) -> list[str]:
+    """A role that only forbids some policies allows every other one, whatever its caller has; none gives root.
+
+    Sources: API documentation, "Token auth method", create or update token role; tried on OpenBao 2.
+    """
+    allowed, globs = (_list(role.get(f"allowed_policies{end}")) for end in ("", "_glob"))
+    refused, refused_globs = (_list(role.get(f"disallowed_policies{end}")) for end in ("", "_glob"))
+    if (refused or refused_globs) and not (allowed or globs):
+        globs = ["*"]
+    named = [*allowed, *(name for name in sorted(known) if name != ROOT and _fits(name, globs))]
+    return [name for name in named if name not in refused and not _fits(name, refused_globs)]
+
+
+def _fits(name: str, globs: Iterable[str]) -> bool:
+    """Only `*` is a wildcard to the server."""
+    return any(re.fullmatch(".*".join(map(re.escape, glob.split("*"))), name, re.DOTALL) for glob in globs)
 
 
 def auth_role(tenant_id: str, key: Key, role: Json) -> AuthRole:
