@@ -15,7 +15,11 @@ from .words import are_narrow, environment, moment, purpose
 
 def secret_id_record(tenant_id: str, key: Key, role: Json, secret_id: Json) -> Credential:
     accessor = secret_id["secret_id_accessor"]
-    bounds = secret_id.get("cidr_list") or role.get("secret_id_bound_cidrs") or []
+    # A token that is bound is of no use elsewhere, although the login gives it out there.
+    bounds = [
+        secret_id.get(own) or role.get(of_role) or []
+        for own, of_role in (("cidr_list", "secret_id_bound_cidrs"), ("token_bound_cidrs", "token_bound_cidrs"))
+    ]
     return Credential(
         credential_id=f"{tenant_id}:secret_id/{key.mount.full}/{key.name}/{accessor}",
         identity_id=key.identity_id(tenant_id),
@@ -28,7 +32,7 @@ def secret_id_record(tenant_id: str, key: Key, role: Json, secret_id: Json) -> C
         created_at=moment(secret_id.get("creation_time")),
         expires_at=moment(secret_id.get("expiration_time")),
         expiry_known=True,
-        is_network_bound=are_narrow(bounds),
+        is_network_bound=any(map(are_narrow, bounds)),
     )
 
 

@@ -212,6 +212,7 @@ class Stores:
             name=native_id,
             native_id=native_id,
             environment=environment(tags),
+            encrypted_at_rest="customer_key",  # Vault documentation, "Seal/Unseal": the security barrier
         )
 
 
@@ -226,10 +227,10 @@ def secret_fields(fields: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
 
 
 def kv_secret(resource_id: str, kind: str, metadata: Json, fingerprint: str | None) -> Iterator[StoredSecret]:
-    """Nothing for a secret of which no version is left."""
+    """Nothing for a secret of which no version is left, or to which only labels were given so far."""
     versions = metadata.get("versions") or {}
     current = versions.get(str(metadata.get("current_version"))) or {}
-    if current.get("destroyed") or (versions and not current):
+    if current.get("destroyed") or (metadata and not current):
         return
     yield StoredSecret(
         resource_id=resource_id,

@@ -81,11 +81,50 @@ def test_older_servers_name_ttls_and_policies_without_token() -> None:
     role = {"policies": ["reader"], "ttl": 60, "max_ttl": 120, "period": 0, "bound_cidrs": ["10.0.0.0/8"]}
     row = part("roles").auth_role("vault:main", key("kubernetes"), role)
     assert (row.token_ttl_s, row.token_max_ttl_s, row.bound_networks) == (60, 120, "10.0.0.0/8")
-    assert part("roles").role_policies(key("kubernetes"), role) == ["reader", "default"]
+    assert part("roles").role_policies(key("kubernetes"), role, []) == ["reader", "default"]
 
 
 def test_a_group_of_a_directory_gets_no_default_policy_by_itself() -> None:
-    assert part("roles").role_policies(key("ldap", kind="group"), {"policies": ["dev"]}) == ["dev"]
+    assert part("roles").role_policies(key("ldap", kind="group"), {"policies": ["dev"]}, []) == ["dev"]
+
+
+@pytest.mark.parametrize(
+    ("role", "names"),
+    [
+        ({"allowed_policies": ["app-one"]}, ["app-one"]),
+        ({"allowed_policies_glob": ["app-*"]}, ["app-one", "app-two"]),
+        ({"allowed_policies": ["other"], "allowed_policies_glob": ["*-o*e"]}, ["other", "app-one"]),
+        ({"allowed_policies_glob": ["app-on?"]}, []),
+        ({"allowed_policies_glob": ["*"]}, ["app-one", "app-two", "other"]),
+        ({"disallowed_policies": ["other"]}, ["app-one", "app-two"]),
+        ({"disallowed_policies_glob": ["app-*"]}, ["other"]),
+        ({"allowed_policies_glob": ["app-*"], "disallowed_policies_glob": ["*two"]}, ["app-one"]),
+        ({}, []),
+    ],
+)
+def test_which_policies_a_token_role_may_give(role: dict[str, Any], names: list[str]) -> None:
+    known = ["root", "app-two", "app-one", "other"]
+    role = dict.fromkeys(("allowed_policies", "disallowed_policies_glob")) | role
+    found = part("roles").role_policies(key("token"), role | {"token_no_default_policy": True}, known)
+    assert found == names
+
+
+@pytest.mark.parametrize(
+    ("secret_id", "role", "is_bound"),
+    [
+        ({}, {"token_bound_cidrs": ["203.0.113.0/24"]}, True),
+        ({}, {"secret_id_bound_cidrs": ["203.0.113.0/24"], "token_bound_cidrs": ["0.0.0.0/0"]}, True),
+        ({"token_bound_cidrs": ["203.0.113.0/24"]}, {"token_bound_cidrs": None}, True),
+        ({"cidr_list": ["0.0.0.0/0"]}, {}, False),
+        ({"cidr_list": []}, {"token_bound_cidrs": []}, False),
+    ],
+)
+def test_a_secret_id_is_bound_where_it_or_the_tokens_that_it_gives_are(
+    secret_id: dict[str, Any], role: dict[str, Any], is_bound: bool
+) -> None:
+    answer = {"secret_id_accessor": "a", **secret_id}
+    record = part("credentials").secret_id_record("vault:main", key("approle"), role, answer)
+    assert record.is_network_bound is is_bound
 
 
 def test_a_directorys_group_and_user_of_one_name_are_two_identities() -> None:
@@ -185,6 +224,12 @@ def test_a_service_account_stands_behind_the_roles_that_let_it_in(
 def test_a_secret_of_which_no_version_is_left_is_not_stored() -> None:
     metadata = {"current_version": 1, "versions": {"1": {"destroyed": True, "deletion_time": ""}}}
     assert list(part("stores").kv_secret("r", "kv2", metadata, None)) == []
+
+
+def test_a_secret_that_has_only_labels_so_far_is_not_stored() -> None:
+    metadata = {"created_time": "2026-01-05T10:00:00Z", "current_version": 0, "versions": {}}
+    assert list(part("stores").kv_secret("r", "kv2", metadata, None)) == []
+    assert len(list(part("stores").kv_secret("r", "kv1", {}, None))) == 1
 
 
 @pytest.mark.parametrize(
