@@ -5,6 +5,9 @@ A role is the identity one would switch off; what logs in through it is not in t
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -52,6 +55,10 @@ _CERTIFICATE_BOUNDS: Final = (
     "allowed_email_sans",
     "allowed_uri_sans",
 )
+# In a certificate's DER form: the basic constraints of an authority, and version 3, without which anything may sign.
+_AUTHORITY: Final = re.compile(rb"\x06\x03\x55\x1d\x13(?:\x01\x01\xff)?\x04.\x30.\x01\x01\xff", re.DOTALL)
+_VERSION_3: Final = b"\xa0\x03\x02\x01\x02"
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 _KINDS: Final = {"role": "workload_role", "user": "user", "group": "group"}
 
 
@@ -157,7 +164,7 @@ def trust_records(tenant_id: str, key: Key, role: Json, config: Json) -> Iterato
             subject_check=_kubernetes_check(role),
         )
     elif method == "cert":
-        bounds = [str(bound) for name in _CERTIFICATE_BOUNDS for bound in _list(role.get(name))]
+        bounds = _certificate_bounds(role)
         yield _trust(
             tenant_id,
             key,
@@ -272,6 +279,18 @@ def _kubernetes_check(role: Json) -> str:
     return "weak" if is_open else "pinned"
 
 
+def _certificate_bounds(role: Json) -> list[str]:
+    """The names that a certificate has to bear; a certificate that is no authority lets in itself only."""
+    bounds = [str(bound) for name in _CERTIFICATE_BOUNDS for bound in _list(role.get(name))]
+    try:
+        trusted = [base64.b64decode(text) for text in _PEM.findall(str(role.get("certificate") or ""))]
+    except binascii.Error:
+        return bounds
+    if trusted and all(_VERSION_3 in der[:32] and not _AUTHORITY.search(der) for der in trusted):
+        bounds += [f"certificate {hashlib.sha256(der).hexdigest()[:16]}" for der in trusted]
+    return bounds
+
+
 def _audiences(method: str, role: Json) -> str | None:
     if method in ("jwt", "oidc"):
         return joined(role.get("bound_audiences"))
@@ -284,7 +303,7 @@ def _subjects(method: str, role: Json) -> str | None:
     if method == "kubernetes":
         return joined(_service_accounts(role))
     if method == "cert":
-        return joined([bound for name in _CERTIFICATE_BOUNDS for bound in _list(role.get(name))])
+        return joined(_certificate_bounds(role))
     return None
 
 

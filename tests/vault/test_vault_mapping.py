@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from nhiscan.collect import load
 
@@ -68,6 +72,24 @@ def test_only_networks_that_leave_most_of_the_internet_out_bind(networks: list[s
 
 
 # methods of HashiCorp Vault
+
+
+def certificate(is_authority: bool | None) -> str:
+    """Signed by itself; None: it does not say whether it is an authority."""
+    own = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "app.example.com")])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(own.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
+    )
+    if is_authority is not None:
+        builder = builder.add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+    return builder.sign(own, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
 def test_bounds_of_a_cloud_method_are_kept_as_claims() -> None:
@@ -136,6 +158,20 @@ def test_a_certificate_role_is_pinned_by_names_without_wildcards() -> None:
     assert trust("cert", {"allowed_common_names": ["app.example.com"]}).subject_check == "pinned"
     assert trust("cert", {"allowed_dns_sans": ["*.example.com"]}).subject_check == "weak"
     assert trust("cert", {}).subject_check == "none"
+
+
+@pytest.mark.parametrize(
+    ("is_authority", "check"),
+    [(True, "none"), (False, "pinned"), (None, "pinned")],
+    ids=["authority", "none", "silent"],
+)
+def test_a_certificate_that_is_no_authority_lets_in_itself_only(is_authority: bool | None, check: str) -> None:
+    role = {"certificate": certificate(is_authority)}
+    assert trust("cert", role).subject_check == check
+    row = part("roles").auth_role("vault:main", key("cert"), role)
+    assert row.bound_subjects.startswith("certificate ") is (check == "pinned")
+    beside_an_authority = {"certificate": certificate(is_authority) + certificate(True)}
+    assert trust("cert", beside_an_authority).subject_check == "none"
 
 
 def test_an_oidc_role_takes_tokens_for_its_own_client_only() -> None:

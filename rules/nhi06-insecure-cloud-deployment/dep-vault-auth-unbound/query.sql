@@ -28,8 +28,10 @@ with judged as (
                 || ', from anywhere'
             when a.method in ('jwt', 'oidc') and a.bound_audiences = '' and a.bound_subjects = '' and a.bound_claims = ''
                 then 'every token of its issuer'
-            when a.method = 'kubernetes' and (a.bound_subjects = '' or a.bound_subjects like '%*/%')
+            when a.method = 'kubernetes' and (a.bound_subjects = '' or ', ' || a.bound_subjects like '%, */%')
                 then 'service accounts of any namespace of the cluster'
+            when a.method = 'kubernetes' and a.bound_subjects like '%*/%'
+                then 'service accounts of every namespace whose name fits a pattern'
             when a.method = 'cert' and a.bound_subjects = '' and a.bound_claims = ''
                 then 'every certificate of its authority'
             when a.method in ('alicloud', 'aws', 'azure', 'gcp', 'oci', 'saml') and a.bound_claims = ''
