@@ -144,14 +144,17 @@ def narrows(condition: Condition) -> bool:
 
 
 def only_account(conditions: Iterable[Condition], names: Container[str]) -> str | None:
-    """The account to which conditions on one of these keys narrow anybody, where it is one."""
-    found = {
-        _ACCOUNT.search(value)
+    """The account to which conditions on one of these keys narrow anybody, where it is one.
+
+    All conditions hold together, so one whose value names no account, like a bucket's ARN, takes nothing away.
+    """
+    found = [
+        {_ACCOUNT.search(value) for value in condition.values}
         for condition in conditions
         if condition.name.casefold() in names and narrows(condition)
-        for value in condition.values
-    }
-    accounts = {None if match is None else match["account"] for match in found}
+    ]
+    named = [{match["account"] for match in matches if match} for matches in found if None not in matches]
+    accounts = set.intersection(*named) if named else set()
     return accounts.pop() if len(accounts) == 1 else None
 
 

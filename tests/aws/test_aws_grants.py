@@ -62,6 +62,11 @@ NOBODY_OUTSIDE = [
     allow(
         {"Service": "sns.amazonaws.com"}, "sqs:*", {"ArnEquals": {"aws:SourceArn": f"arn:aws:sns:eu-west-1:{OWN}:t"}}
     ),
+    allow(
+        {"Service": "s3.amazonaws.com"},
+        "lambda:InvokeFunction",
+        {"StringEquals": {"AWS:SourceAccount": OWN}, "ArnLike": {"AWS:SourceArn": "arn:aws:s3:::uploads"}},
+    ),
     allow({"Federated": f"arn:aws:iam::{OWN}:saml-provider/sso"}, "s3:*"),
     allow({"AWS": "AIDA000000000DELETED"}, "s3:*"),
     deny("*", "s3:*"),
@@ -126,6 +131,13 @@ def test_a_deny_takes_all_of_a_grant_or_makes_it_conditional(
 
 def test_a_deny_of_one_action_leaves_a_glob_conditional() -> None:
     assert one(allow({"AWS": ROOT}, "s3:*"), deny("*", "s3:PutObject")).has_other_conditions
+
+
+def test_conditions_that_name_different_accounts_or_none_name_no_one() -> None:
+    bucket = {"ArnLike": {"aws:SourceArn": ["arn:aws:s3:::uploads", f"arn:aws:sns:us-east-1:{PARTNER}:orders"]}}
+    both = {"StringEquals": {"aws:SourceAccount": OWN, "aws:PrincipalAccount": PARTNER}}
+    for condition in (bucket, both):
+        assert one(allow({"Service": "s3.amazonaws.com"}, "sqs:SendMessage", condition)).account is None
 
 
 def test_each_statement_and_principal_is_one_grant_and_a_repeated_one_none() -> None:
