@@ -1,5 +1,5 @@
 -- Tenants in which a partner has access. The setting logging.enabled says whether the tenant logs at all; the history that was
--- read says how far back the log reaches, and the events whom they name.
+-- read says how far back the log reaches, and the events whom they name; who failed to sign in is often nobody.
 with with_partners as (
     select
         tenant_id,
@@ -33,6 +33,7 @@ events as (
         count(*) as events,
         sum(case when identity_id is null then 1 else 0 end) as nameless
     from usage
+    where outcome = 'success'
     group by tenant_id
 )
 select
