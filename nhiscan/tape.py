@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -74,7 +74,12 @@ def call(method: str, host: str, path: str, query: str = "", body: bytes | str |
 
 def _form(text: str) -> str:
     pairs = parse_qsl(text, keep_blank_values=True)
-    return urlencode(sorted((name, DUMMY if is_credential(name) else value) for name, value in pairs))
+    return urlencode(sorted((name, DUMMY if _is_hidden(name, value) else value) for name, value in pairs))
+
+
+def _is_hidden(name: str, value: str) -> bool:
+    """AWS Secrets Manager calls the ARN of a secret SecretId, as a vault calls a credential."""
+    return is_credential(name) and not value.startswith("arn:")
 
 
 def _normal_body(text: str) -> str:
@@ -90,7 +95,7 @@ def _normal_body(text: str) -> str:
 def _without_credentials(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            name: DUMMY if is_credential(name) and isinstance(item, str) else _without_credentials(item)
+            name: DUMMY if isinstance(item, str) and _is_hidden(name, item) else _without_credentials(item)
             for name, item in value.items()
         }
     return [_without_credentials(item) for item in value] if isinstance(value, list) else value
@@ -260,6 +265,22 @@ class Player:
         )
 
 
+# What a damaged or edited file comes to, whichever part of it is not what a recording writes.
+_NONSENSE: Final = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+_STATUSES: Final = range(100, 600)
+_MOST_TIMES: Final = 1_000_000  # equal answers to one call; an endless number would fill the memory
+
+
 def read(folder: Path) -> Player:
     """Raises: ConfigError for a tape that is missing, damaged or of another version."""
     file = folder / FILE
@@ -283,7 +304,7 @@ def read(folder: Path) -> Player:
             return Player(as_of, tuple(map(str, header["collectors"])), file, answers)
     except FileNotFoundError as error:
         raise ConfigError(f"{file} does not exist", hint="name the folder that --record wrote") from error
-    except (EOFError, OSError, zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
+    except _NONSENSE as error:
         raise ConfigError(f"{file} is damaged: {error or type(error).__name__}", hint=record_again) from error
 
 
@@ -292,12 +313,16 @@ def _answers(said: Iterable[Mapping[str, Any]]) -> Iterator[Answer | Failure]:
         if "failure" in item:
             if item["failure"] not in FAILURES:
                 raise ValueError(f"unknown failure {item['failure']!r}")
-            answer: Answer | Failure = Failure(item["failure"], item["text"])
+            answer: Answer | Failure = Failure(item["failure"], str(item["text"]))
         else:
             body = item["body"].encode() if "body" in item else base64.b64decode(item["base64"])
-            answer = Answer(int(item["status"]), item["headers"], body)
-        for _ in range(item["times"]):
-            yield answer
+            headers = {str(name): str(value) for name, value in item["headers"].items()}
+            answer = Answer(int(item["status"]), headers, body)
+            if answer.status not in _STATUSES:
+                raise ValueError(f"status {answer.status}")
+        if not 1 <= item["times"] <= _MOST_TIMES:
+            raise ValueError(f"an answer that came {item['times']} times")
+        yield from repeat(answer, item["times"])
 
 
 def split(url: str) -> tuple[str, str]:

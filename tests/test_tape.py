@@ -405,6 +405,11 @@ def packed(*lines: object) -> bytes:
     return gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
+def answered(**said: object) -> bytes:
+    answer = {"status": 200, "headers": {}, "body": "", "times": 1, **said}
+    return packed(HEADER_LINE, {"call": ["GET", "h", "/", "", ""], "answers": [answer]})
+
+
 HEADER_LINE = {"format": "nhiscan tape", "version": 1, "nhiscan": "0.1.0", "as_of": NOW.isoformat(), "collectors": []}
 
 
@@ -423,6 +428,12 @@ HEADER_LINE = {"format": "nhiscan tape", "version": 1, "nhiscan": "0.1.0", "as_o
         (packed(HEADER_LINE, {"call": ["GET", "h", "/", "", ""], "answers": [{"status": 200}]}), "is damaged"),
         (packed(HEADER_LINE, {"call": ["GET", "h", "/", "", ""], "answers": [{"failure": "rain"}]}), "is damaged"),
         (packed(HEADER_LINE, "no call"), "is damaged"),
+        (answered(body=5), "is damaged"),
+        (answered(headers="none"), "is damaged"),
+        (answered(status=float("inf")), "is damaged"),
+        (answered(status=10**30), "is damaged: status 1000"),
+        (answered(times=0), "is damaged: an answer that came 0 times"),
+        (answered(times=10**12), "is damaged: an answer that came 1000000000000 times"),
     ],
 )
 def test_a_tape_that_is_no_good_is_named_with_the_next_step(tmp_path: Path, content: bytes, said: str) -> None:
@@ -454,3 +465,11 @@ def test_a_folder_with_something_in_it_is_not_recorded_into(tmp_path: Path) -> N
 def test_a_tape_is_for_its_owner_only_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     folder = recorded(tmp_path / "tape", in_turn(FINE), "/users")
     assert [(file.name, oct(file.stat().st_mode & 0o777)) for file in folder.iterdir()] == [(tape.FILE, "0o600")]
+
+
+def test_what_is_called_a_secret_id_keeps_calls_apart_when_it_names_a_secret_and_not_when_it_opens_one() -> None:
+    arns = [f"arn:aws:secretsmanager:eu-central-1:111111111111:secret:{name}" for name in ("one", "two")]
+    one, two = (tape.call("POST", "aws", "/", body=json.dumps({"SecretId": arn})) for arn in arns)
+    assert one != two
+    first, second = (tape.call("POST", "vault", "/", body=json.dumps({"secret_id": made(n)})) for n in (20, 21))
+    assert first == second
