@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,6 +21,7 @@ ACME = Path(__file__).parents[1] / "fixtures" / "acme"
 EXPECTED: dict[str, dict[str, dict[str, str]]] = tomllib.loads((ACME / "expected.toml").read_text(encoding="utf-8"))
 QUARANTINE: dict[str, Any] = tomllib.loads((ACME / "quarantine.toml").read_text(encoding="utf-8"))
 RULES = sorted(EXPECTED)
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 MAIN = "from nhiscan.cli import main; main()"
 
 
@@ -48,6 +51,13 @@ def run_demo(folder: Path) -> Run:
     )
     assert done.returncode == 0, done.stderr
     return Run(report, done.stdout, store.open_published(folder / "acme" / "state"))
+
+
+def replay(folder: Path, report: Path) -> None:
+    files = {"--config": folder / "nhiscan.toml", "--replay": folder / "tape", "--report": report}
+    words = [sys.executable, "-c", MAIN, "scan", *(str(word) for pair in files.items() for word in pair)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode in (0, 3), done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +104,8 @@ def test_every_subject_and_decoy_was_really_scanned(demo: Run) -> None:
         select partner_id from partners
         union all
         select tenant_id from tenants
+        union all
+        select value from company where kind = 'tenant'
         """
     ).fetchall()
     named = {subject for rule in EXPECTED.values() for subjects in rule.values() for subject in subjects}
@@ -114,6 +126,18 @@ def test_a_second_run_finds_the_same(demo: Run, tmp_path: Path) -> None:
         assert second.execute(everything).fetchall() == demo.scan.execute(everything).fetchall()
     finally:
         second.close()
+
+
+def test_two_replays_with_one_key_report_the_same(demo: Run, tmp_path: Path) -> None:
+    reports = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        shutil.copytree(demo.report.parent / "acme", folder, ignore=shutil.ignore_patterns("state"))
+        (folder / "state").mkdir(mode=0o700)
+        shutil.copy2(demo.report.parent / "acme" / "state" / "fingerprint.key", folder / "state")
+        replay(folder, folder / "report.html")
+        reports.append(RUN_ID.sub("RUN", (folder / "report.html").read_text(encoding="utf-8")))
+    assert reports[0] == reports[1]
 
 
 def test_the_report_names_the_company_and_the_worst_partner(demo: Run) -> None:

@@ -3,6 +3,8 @@
 with known as (
     select tenant_id from tenants
     union
+    select value from company where kind = 'tenant'
+    union
     select tenant_id from coverage
 ),
 counted as (
