@@ -67,6 +67,8 @@ class Vault:
         config = reader.get("sys/config/state/sanitized")
         yield from config_records(tenant_id, reader, tally, config)
         yield from quota_records(tenant_id, reader, tally)
+        entity_states: dict[str, bool] = {}
+        group_ids: set[str] = set()
         waiting = [start]
         for n in range(_MOST_NAMESPACES + 1):
             if not waiting:
@@ -86,6 +88,8 @@ class Vault:
                 most_secrets=self.most_secrets,
                 read_leases=self.read_leases,
                 server_max_ttl_s=max_lease_ttl_s(config),
+                entity_states=entity_states,
+                group_ids=group_ids,
             )
             waiting += namespace.children()
             yield from namespace.records(scanner)

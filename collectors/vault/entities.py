@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -107,7 +107,7 @@ def entity_record(tenant_id: str, answer: Json) -> Identity:
     )
 
 
-def group_records(tenant_id: str, answer: Json, entities: frozenset[str], groups: frozenset[str]) -> Iterator[Record]:
+def group_records(tenant_id: str, answer: Json, entities: Set[str], groups: Set[str]) -> Iterator[Record]:
     """A group and who is in it; `entities` and `groups`: those that were read, by native id."""
     own_id = group_id(tenant_id, answer["id"])
     yield Identity(

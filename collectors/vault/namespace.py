@@ -44,7 +44,11 @@ _TRUSTING: Final = frozenset({"jwt", "kubernetes", "oidc"})
 
 @dataclass
 class Namespace:
-    """`counting(what)` gives what hears of progress; `chosen` are mounts whose values may be fingerprinted."""
+    """`counting(what)` gives what hears of progress; `chosen` are mounts whose values may be fingerprinted.
+
+    `entity_states` (by native id: is it disabled) and `group_ids` are shared by all namespaces, which are read from the
+    top: to HashiCorp Vault's groups may belong who stands in a namespace above.
+    """
 
     tenant_id: str
     reader: Reader
@@ -56,9 +60,10 @@ class Namespace:
     most_secrets: int
     read_leases: bool
     server_max_ttl_s: int | None
+    entity_states: dict[str, bool]
+    group_ids: set[str]
     _roles: dict[tuple[str, str], tuple[Key, Json]] = field(default_factory=dict)
     _linked: set[tuple[str, str]] = field(default_factory=set)
-    _entity_states: dict[str, bool] = field(default_factory=dict)  # by native id: is it disabled
 
     def children(self) -> list[str]:
         """The whole paths of the namespaces right below; none where the server has no namespaces."""
@@ -133,7 +138,7 @@ class Namespace:
 
     def _entities(self, entities: Sequence[Json]) -> Iterator[Record]:
         for entity in entities:
-            self._entity_states[str(entity["id"])] = bool(entity.get("disabled"))
+            self.entity_states[str(entity["id"])] = bool(entity.get("disabled"))
             yield entity_record(self.tenant_id, entity)
             own_id = entity_id(self.tenant_id, entity["id"])
             yield from tag_records(own_id, labels(entity.get("metadata")))
@@ -141,14 +146,25 @@ class Namespace:
 
     def _groups(self) -> Iterator[Record]:
         groups = list(self._listed("identity/group/id", "groups"))
-        known = frozenset(str(group["id"]) for group in groups)
+        self.group_ids.update(str(group["id"]) for group in groups)
         for group in groups:
-            yield from group_records(self.tenant_id, group, frozenset(self._entity_states), known)
+            self._count_strangers(group)
+            yield from group_records(self.tenant_id, group, self.entity_states.keys(), self.group_ids)
             own_id = group_id(self.tenant_id, group["id"])
             cleaned, seen = self._searched(group, own_id)
             yield from seen
             yield from tag_records(own_id, cleaned["metadata"])
             yield from self.bindings.records(own_id, group.get("policies") or ())
+
+    def _count_strangers(self, group: Json) -> None:
+        members = {*(group.get("member_entity_ids") or ()), *(group.get("member_group_ids") or ())}
+        strangers = members - self.entity_states.keys() - self.group_ids
+        if strangers:
+            reason = (
+                f"{len(strangers)} members of group {group.get('name') or group['id']} stand where nothing was read"
+            )
+            refusal = Refusal("failed", f"GET {self.reader.full('identity/group/id')}/{group['id']}", reason)
+            self.tally.count(refusal, spoils=("memberships", "policies"))
 
     def _auth_method(self, mount: Mount, found: Behind) -> Iterator[Record]:
         if mount.method not in FOLDERS:
@@ -277,7 +293,7 @@ class Namespace:
     def _token(self, token: Json) -> Iterator[Record]:
         holder = self._holder(token)
         native_id = str(token.get("entity_id") or "")
-        is_frozen = self._entity_states.get(native_id, False)
+        is_frozen = self.entity_states.get(native_id, False)
         if holder is None:  # nobody known holds it: it is an identity of its own
             own_id = token_identity_id(self.tenant_id, token)
             tags, seen = self.search.labels(labels(token.get("meta")), f"token {token['accessor']}", identity_id=own_id)
@@ -291,7 +307,7 @@ class Namespace:
         is_login = holder is not None and holder[0].mount.method != "token"
         limits = self._limits(holder)
         yield token_record(self.tenant_id, token, own_id, limits, is_login=is_login, is_frozen=is_frozen)
-        if native_id in self._entity_states:
+        if native_id in self.entity_states:
             yield from self._link(own_id, native_id)
 
     def _link(self, identity_id: str, entity: str) -> Iterator[Record]:

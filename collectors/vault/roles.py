@@ -139,8 +139,8 @@ def networks(role: Json) -> list[str]:
 
 
 def is_one_subject(method: str, role: Json) -> bool:
-    """Nobody but the entity that logged in so far can log in through it."""
-    return method == "approle" or bool(role.get("bound_subject"))
+    """Nobody but the entity that logged in so far can log in through it: entities are told by the user claim."""
+    return method == "approle" or (bool(role.get("bound_subject")) and role.get("user_claim") == "sub")
 
 
 def trust_records(tenant_id: str, key: Key, role: Json, config: Json) -> Iterator[Record]:

@@ -363,3 +363,34 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], message
 def test_plain_http_is_for_loopback_only() -> None:
     with pytest.raises(ConfigError, match="neither https nor on loopback"):
         list(load("vault")(url="http://vault.example.com", token=Secret("t")).collect(Context(AS_OF)))
+
+
+# groups of HashiCorp Vault, which may have members from a namespace above
+
+
+def with_member(proxy: Proxy, estate: Seeded) -> str:
+    """Puts an entity of the root into the groups of the namespace below, as OpenBao itself would not."""
+    entity = estate.admin.names("identity/entity/id")[0]
+
+    def answer(call: str, sent: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        found = re.fullmatch("GET partners-eu/identity/group/id/(.+)", call)
+        return None if found is None else {"id": found[1], "name": "shared", "member_entity_ids": [entity]}
+
+    proxy.answers = answer
+    return f"vault:main:entity/{entity}"
+
+
+def test_a_group_may_have_members_from_the_namespace_above(proxy: Proxy, estate: Seeded) -> None:
+    entity = with_member(proxy, estate)
+    found = through(proxy, estate, namespace="")
+    shared = found.one("identities", kind="group", name="shared").identity_id
+    assert found.one("memberships", group_id=shared).identity_id == entity
+    assert found.coverage("memberships").status == "complete"
+
+
+def test_a_member_from_a_namespace_that_is_not_read_leaves_a_gap(proxy: Proxy, estate: Seeded) -> None:
+    with_member(proxy, estate)
+    found = through(proxy, estate)
+    said = found.coverage("memberships")
+    assert (said.status, found.coverage("policies").status) == ("partial", "partial")
+    assert "1 members of group shared stand where nothing was read" in str(said.reason)

@@ -254,6 +254,21 @@ def test_a_service_account_stands_behind_the_roles_that_let_it_in(
     assert bool(found) is is_behind
 
 
+@pytest.mark.parametrize(
+    ("method", "role", "is_one"),
+    [
+        ("approle", {}, True),
+        ("jwt", {"bound_subject": "app", "user_claim": "sub"}, True),
+        ("jwt", {"bound_subject": "app", "user_claim": "jti"}, False),  # each token makes an entity
+        ("jwt", {"user_claim": "sub"}, False),
+    ],
+)
+def test_a_role_for_one_subject_has_one_entity_where_the_subject_names_it(
+    method: str, role: dict[str, Any], is_one: bool
+) -> None:
+    assert part("roles").is_one_subject(method, role) is is_one
+
+
 # secrets
 
 
