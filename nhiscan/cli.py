@@ -186,6 +186,8 @@ def scan(
 
     settings = config.read(config_file)
     player = None if replay_from is None else tape.read(replay_from)
+    if player is not None and player.as_of.year not in _YEARS:
+        raise ConfigError(f"{player.file} is damaged: its moment is {player.as_of}", hint="record it again")
     moment = player.as_of if player else as_of or _now()
     clock: Callable[[], datetime] = (lambda: moment) if player else _now
     recorder = None

@@ -54,7 +54,12 @@ _FAILURES: Final[tuple[tuple[Any, str], ...]] = (
 
 
 def refuse_plain_http(url: str | None, *, setting: str) -> None:
-    """Raises: ConfigError unless the URL is absent, https or on this machine."""
+    """Raises: ConfigError unless the URL is absent, or https or on this machine and without a password."""
+    if url is not None and "@" in urlsplit(url).netloc:
+        raise ConfigError(
+            f"{setting} holds a user or a password before its host",
+            hint="an address stands in messages and reports; leave out what precedes the @",
+        )
     if url is not None and urlsplit(url).scheme != "https" and not _is_loopback_http(url):
         raise ConfigError(
             f"{setting} {url} is neither https nor on loopback", hint="plain http is for stand-ins on 127.0.0.1"

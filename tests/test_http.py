@@ -36,6 +36,13 @@ def test_plain_http_off_loopback_is_refused(url: str) -> None:
         CTX.http("portal:main", base_url=url)
 
 
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(scheme: str) -> None:
+    with pytest.raises(ConfigError, match="portal:main: address holds a user or a password") as refused:
+        CTX.http("portal:main", base_url=f"{scheme}://scanner:planted@portal.example")
+    assert "planted" not in f"{refused.value.message} {refused.value.hint}"
+
+
 def test_an_address_with_an_impossible_port_is_the_users_to_mend() -> None:
     with pytest.raises(ConfigError, match="is no address"):
         CTX.http("portal:main", base_url="https://portal.example:99999")

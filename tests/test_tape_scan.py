@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import re
 import shutil
@@ -124,3 +126,14 @@ def test_a_replay_goes_with_neither_a_recording_nor_another_moment(words: tuple[
 def test_a_tape_that_is_missing_is_said_before_anything_is_scanned(company: Path) -> None:
     done = scan(company, "--replay", "nowhere")
     assert (done.returncode, "nowhere/tape.jsonl.gz does not exist" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_a_tape_of_an_impossible_moment_is_damaged(company: Path, tmp_path: Path, year: str) -> None:
+    shutil.copy(company / "nhiscan.toml", tmp_path)
+    (tmp_path / "tape").mkdir()
+    header, rest = gzip.decompress((company / "tape" / tape.FILE).read_bytes()).split(b"\n", 1)
+    edited = json.dumps({**json.loads(header), "as_of": f"{year}-06-01T00:00:00+00:00"}).encode()
+    (tmp_path / "tape" / tape.FILE).write_bytes(gzip.compress(edited + b"\n" + rest))
+    done = scan(tmp_path, "--replay", "tape")
+    assert (done.returncode, "is damaged: its moment is" in done.stderr) == (2, True)
