@@ -91,12 +91,12 @@ class Estate:
 
 def records(account: Account) -> Iterator[Record]:
     """Everything, and after it the coverage of each dataset."""
-    secrets = read_secrets(account)
+    secrets, stores = read_secrets(account), read_stores(account)
     estate = Estate(
-        tagged=read_tagged(account),
+        tagged=read_tagged(account, stores.bucket_regions()),
         keys=read_keys(account),
         secrets=secrets,
-        stores=read_stores(account),
+        stores=stores,
         workloads=read_workloads(account),
         strings=read_strings(account, secrets) if account.reads_parameters else None,
     )

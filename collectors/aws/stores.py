@@ -58,6 +58,11 @@ class Stores:
             each_asked("topics' attributes", self.topics),
         )
 
+    def bucket_regions(self) -> list[str]:
+        return sorted(
+            {str(item["BucketRegion"]) for item in self.listed_buckets.items("Buckets") if "BucketRegion" in item}
+        )
+
     def asked_for_encryption(self) -> Asked:
         return each_asked("buckets' encryption", {name: bucket.encryption for name, bucket in self.buckets.items()})
 

@@ -6,7 +6,7 @@ service's own call would be one a resource.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .account import Account
@@ -26,8 +26,11 @@ class Tagged:
         return self.by_arn.get(arn, {})
 
 
-def read_tagged(account: Account) -> Tagged:
-    pages = read_regions(account.clients("resourcegroupstaggingapi"), "GetResources", ResourcesPerPage=100)
+def read_tagged(account: Account, more_regions: Iterable[str] = ()) -> Tagged:
+    """`more_regions`: where buckets are that were read although the scan is limited to other regions."""
+    regions = dict.fromkeys((*account.regions, *more_regions))
+    clients = {region: account.client("resourcegroupstaggingapi", region) for region in regions}
+    pages = read_regions(clients, "GetResources", ResourcesPerPage=100)
     listed = [item for found in pages.values() for item in found.items("ResourceTagMappingList")]
     return Tagged(pages, {str(item["ResourceARN"]): tag_map(item) for item in listed})
 

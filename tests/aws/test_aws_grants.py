@@ -10,7 +10,7 @@ import requests
 
 from fixtures.aws.holdings import Holdings, allow, policy, seed
 from nhiscan.model import Grant
-from tests.aws.held import TENANT, held
+from tests.aws.held import TENANT, client, held
 
 mapping = importlib.import_module("nhiscan.collectors.aws.grants")
 
@@ -275,6 +275,14 @@ def test_outsiders_are_found_in_every_service(holdings: Holdings) -> None:
         ("queue", "sqs:SendMessage"),
         ("secret", "secretsmanager:GetSecretValue"),
     }
+
+
+def test_a_bucket_far_from_the_regions_that_are_read_has_its_tags(holdings: Holdings) -> None:
+    s3 = client(holdings.url, "s3", "eu-west-1")
+    s3.create_bucket(Bucket="acme-far", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_bucket_tagging(Bucket="acme-far", Tagging={"TagSet": [{"Key": "env", "Value": "prod"}]})
+    assert held(holdings.url, regions=("us-east-1",)).one("resources", name="acme-far").environment == "prod"
+    s3.delete_bucket(Bucket="acme-far")
 
 
 def test_every_store_says_how_it_encrypts(holdings: Holdings) -> None:
