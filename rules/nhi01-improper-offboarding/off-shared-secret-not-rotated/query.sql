@@ -103,12 +103,14 @@ links as (
     where r.provider = 'aws'
         and r.scope in ('single', 'set')
         and (
-            r.statement like '%:secret:' || s.name || '"%'
-            or r.statement like '%:secret:' || s.name || '*"%'
-            or r.statement like '%:secret:' || s.name || '-*"%'
-            or r.statement like '%:secret:' || s.name || '-______"%'
-            or r.statement like '%:parameter' || s.name || '"%'
-            or r.statement like '%:parameter/' || s.name || '"%'
+            -- names hold signs that LIKE would take for wildcards
+            replace(r.statement, ':secret:' || s.name || '"', '') <> r.statement
+            or replace(r.statement, ':secret:' || s.name || '*"', '') <> r.statement
+            or replace(r.statement, ':secret:' || s.name || '-*"', '') <> r.statement
+            or replace(r.statement, ':secret:' || s.name || '-??????"', '') <> r.statement
+            or replace(r.statement, s.native_id || '"', '') <> r.statement
+            or replace(r.statement, ':parameter' || s.name || '"', '') <> r.statement
+            or replace(r.statement, ':parameter/' || s.name || '"', '') <> r.statement
         )
     union all
     select
