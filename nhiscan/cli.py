@@ -300,7 +300,7 @@ def doctor(config_file: Path, as_json: bool) -> None:
 
     Names each missing permission, the rules that cannot judge without it, and what the scanner may do beyond reading.
     Asks each provider for a few things of every kind and publishes nothing. The scanner's own rights are those that
-    the last published scan found. Exit codes: 0 everything can be read, 3 something cannot.
+    the last published scan found. Exit codes: 0 a scan would be complete, 3 something is refused or fails.
 
     Example: nhiscan doctor
     """
@@ -323,7 +323,7 @@ def doctor(config_file: Path, as_json: bool) -> None:
     if store.current(settings.state) is not None:
         with store.open_published(settings.state) as con:
             excess, unplaced = examination.excess(con), examination.unplaced(con)
-    code = EXIT_INCOMPLETE if any(tenant.gaps for tenant in examined) else 0
+    code = EXIT_INCOMPLETE if any(gap.is_mendable for tenant in examined for gap in tenant.gaps) else 0
     if as_json:
         _print_json(
             {

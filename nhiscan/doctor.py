@@ -28,6 +28,11 @@ class Gap:
     missing_permission: str | None
     hides: tuple[str, ...]
 
+    @property
+    def is_mendable(self) -> bool:
+        """Not so where a system cannot say it at all, or the settings do not ask: no scan is incomplete for that."""
+        return self.status not in ("unsupported", "not_licensed")
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:

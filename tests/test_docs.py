@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 import click
 import pytest
@@ -19,6 +21,7 @@ from click.testing import CliRunner
 
 from nhiscan import check, collect, config, rule
 from nhiscan.cli import cli
+from tests.web import Said, serving
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -218,3 +221,39 @@ def test_the_tutorials_collector_fails_aloud_on_a_broken_export(gateway: Path) -
     (gateway / "gateway.json").write_text('{"clients": [{"id": "c-17"}]}')
     assert scan(gateway, grown) == 3
     assert rows(gateway, "select distinct status, reason from coverage") == [["failed", "KeyError: 'enabled'"]]
+
+
+def test_the_tutorials_live_collector_is_recorded_and_replayed(gateway: Path) -> None:
+    _, grown = tutorial_code()
+    (gateway / "acme_gateway" / "__init__.py").write_text(grown, encoding="utf-8")
+    files = {b.file: b.text for b in blocks(ROOT / "docs" / "write-a-collector.md")}
+    (gateway / "acme_gateway" / "live.py").write_text(files["acme_gateway/live.py"], encoding="utf-8")
+    (entries,) = gateway.glob("*.dist-info/entry_points.txt")
+    entries.write_text(entries.read_text().replace("acme_gateway:", "acme_gateway.live:"))
+    planted, token = f"glpat-{token_hex(10)}", token_hex(20)
+    clients = json.loads((gateway / "gateway.json").read_text())["clients"]
+    clients[0]["labels"], clients[1]["labels"] = {"note": f"ask for {planted}"}, {}
+    pages = {
+        "/clients?page=1": {"clients": clients[:1], "next_page": 2},
+        "/clients?page=2": {"clients": clients[1:], "next_page": None},
+    }
+    environ = {"PYTHONPATH": str(gateway), "PYTHONDONTWRITEBYTECODE": "1", "NO_PROXY": "127.0.0.1"}
+    found = "select subject_id, outcome from findings order by all", "select location, name, fingerprint from sightings"
+    with serving(lambda asked: Said(pages[asked.path])) as web:
+        (gateway / "live.toml").write_text(files["live.toml"].replace("https://gateway.acme.example", web.url))
+        ran = run(
+            "nhiscan scan --config live.toml --record tape", cwd=gateway, environ={**environ, "GATEWAY_TOKEN": token}
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert {asked.headers["Authorization"] for asked in web.asked} == {f"Bearer {token}"}
+    recorded = [rows(gateway, sql) for sql in found]
+    assert recorded[0]
+    assert [row[:2] for row in recorded[1]] == [["client c-17", "note"]]
+    ran = run("nhiscan scan --config live.toml --replay tape", cwd=gateway, environ=environ)
+    assert ran.returncode == 0, ran.stderr
+    assert rows(gateway, found[0]) == recorded[0]
+    assert [row[:2] for row in rows(gateway, found[1])] == [["client c-17", "note"]]
+    kept = [file.read_bytes() for file in gateway.rglob("*") if file.is_file()]
+    kept.append(gzip.decompress((gateway / "tape" / "tape.jsonl.gz").read_bytes()))
+    for value in (planted, token):
+        assert not [text for text in kept if value.encode() in text]

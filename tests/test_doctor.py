@@ -68,6 +68,11 @@ def test_what_is_partial_for_want_of_a_permission_is_a_gap() -> None:
     assert [gap.status for gap in examined(Said("partial", "iam:ListRoles")).gaps] == ["partial"]
 
 
+@pytest.mark.parametrize(("status", "is_mendable"), [("unsupported", False), ("denied", True), ("failed", True)])
+def test_what_a_system_cannot_say_at_all_is_nothing_to_mend(status: str, is_mendable: bool) -> None:
+    assert [gap.is_mendable for gap in examined(Said(status)).gaps] == [is_mendable]
+
+
 @pytest.mark.parametrize(("status", "gaps"), [("unsupported", 0), ("partial", 0), ("failed", 1)])
 def test_a_register_lacks_only_what_could_not_be_read(status: str, gaps: int) -> None:
     assert len(examined(Said(status, provider="register")).gaps) == gaps
