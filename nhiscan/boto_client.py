@@ -140,8 +140,9 @@ class _Replaying:
         answer = self._tape.play(_call(self._host, self._endpoint_url, request))
         if isinstance(answer, Failure):
             raise _failure(answer, request.url)
-        raw = HTTPResponse(BytesIO(answer.body), headers=answer.headers, status=answer.status, preload_content=False)
-        return AWSResponse(request.url, answer.status, answer.headers, raw)
+        headers = {**answer.headers, "content-length": str(len(answer.body))}  # by which a broken body is told from none
+        raw = HTTPResponse(BytesIO(answer.body), headers=headers, status=answer.status, preload_content=False)
+        return AWSResponse(request.url, answer.status, headers, raw)
 
 
 class _Recording:

@@ -16,7 +16,7 @@ from nhiscan.model import Record, Use
 
 from .account import Account
 from .coverage import Asked, dataset_coverage
-from .fetch import Json, Refusal, ask, ask_each
+from .fetch import Json, Refusal, ask_each, read_one
 from .identities import identity_id, resource, utc
 
 PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {"usage.calls": ("cloudtrail:LookupEvents",)}
@@ -125,7 +125,7 @@ def _look_up(client: Any, name: str, start: datetime, end: datetime, most_pages:
     events: list[Json] = []
     tokens: set[str] = set()
     while True:
-        page = ask(_CALL, lambda: client.lookup_events(**request))
+        page = read_one(client, "LookupEvents", **request)
         if isinstance(page, Refusal):
             return Events(events, page) if events else page
         events += page.get("Events", [])

@@ -14,7 +14,7 @@ from nhiscan.model import Coverage, Grant, Identity, OrgNode, OrgPolicy, Policy,
 
 from .account import Account
 from .coverage import Asked, dataset_coverage, each_asked
-from .fetch import Json, Pages, Refusal, ask, ask_each, read_all
+from .fetch import Json, Pages, Refusal, ask_each, read_all, read_one
 from .identities import utc
 
 _TREE: Final = (
@@ -108,7 +108,7 @@ def _is_management(described: Json | Refusal | None, account: Account) -> bool:
 def _describe(account: Account) -> Json | Refusal | None:
     """None: the account is in no organization."""
     client = account.client("organizations")
-    answer = ask("organizations:DescribeOrganization", client.describe_organization)
+    answer = read_one(client, "DescribeOrganization")
     if isinstance(answer, Refusal):
         return None if answer.reason.startswith(_NOT_IN_USE) else answer
     described: Json = answer["Organization"]
@@ -172,7 +172,7 @@ def _policies(client: Any, account: Account, described: Json, roots: Pages, data
     ids = [item["Id"] for item in listed.items("Policies")]
     details = ask_each(
         ids,
-        lambda policy_id: ask("organizations:DescribePolicy", lambda: client.describe_policy(PolicyId=policy_id)),
+        lambda policy_id: read_one(client, "DescribePolicy", PolicyId=policy_id),
         count=account.counting(f"{_KINDS[dataset].upper()}s"),
     )
     targets = _each_pages(client, account, "ListTargetsForPolicy", "PolicyId", ids)

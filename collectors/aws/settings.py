@@ -13,7 +13,7 @@ from nhiscan.model import Record, Setting
 
 from .account import Account
 from .coverage import dataset_coverage, each_asked, regions_asked
-from .fetch import Json, Refusal, ask, ask_each, read_regions
+from .fetch import Json, Refusal, ask, ask_each, read_one, read_regions
 
 PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "settings": ("iam:GetAccountPasswordPolicy", "iam:GetAccountSummary"),
@@ -81,12 +81,12 @@ def _logging_settings(account: Account) -> Iterator[Record]:
     at_home = {arn: clients[trail["HomeRegion"]] for arn, trail in described.items()}
     states = ask_each(
         list(described),
-        lambda arn: ask("cloudtrail:GetTrailStatus", lambda: at_home[arn].get_trail_status(Name=arn)),
+        lambda arn: read_one(at_home[arn], "GetTrailStatus", Name=arn),
         count=account.counting("trails' states"),
     )
     selectors = ask_each(
         list(described),
-        lambda arn: ask("cloudtrail:GetEventSelectors", lambda: at_home[arn].get_event_selectors(TrailName=arn)),
+        lambda arn: read_one(at_home[arn], "GetEventSelectors", TrailName=arn),
         count=account.counting("trails' selectors"),
     )
     trails = [_trail(trail, states[arn], selectors[arn]) for arn, trail in described.items()]
