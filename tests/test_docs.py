@@ -26,6 +26,13 @@ from tests.web import Said, serving
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 NHISCAN = Path(sys.executable).with_name("nhiscan")
+# What runs before a command that writes, asks providers or compares scans, in a folder of its own.
+BEFORE = {
+    "init": (),
+    "scan": ("nhiscan init",),
+    "doctor": ("nhiscan init",),
+    "diff": ("nhiscan init", "nhiscan scan", "nhiscan scan"),
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def test_the_readme_shows_what_the_demo_prints(demo_run: tuple[Path, str]) -> No
     assert sorted(lines) == sorted(re.sub(scan_id, "ID", demo_run[1]).splitlines())
 
 
-@pytest.mark.parametrize(("page", "command"), [c for c in commands() if shlex.split(c[1])[1] not in {"init", "scan"}])
+@pytest.mark.parametrize(("page", "command"), [c for c in commands() if shlex.split(c[1])[1] not in BEFORE])
 def test_a_command_on_a_page_runs_on_the_demo(
     page: str, command: str, demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,10 +105,10 @@ def test_a_command_on_a_page_runs_on_the_demo(
     assert ran.exit_code == 0, f"{page}: {ran.exception!r} {ran.output}"
 
 
-@pytest.mark.parametrize(("page", "command"), [c for c in commands() if shlex.split(c[1])[1] in {"init", "scan"}])
-def test_a_command_that_writes_runs_in_a_fresh_folder(page: str, command: str, tmp_path: Path) -> None:
-    if " scan" in command:
-        assert run("nhiscan init", cwd=tmp_path, environ={}).returncode == 0
+@pytest.mark.parametrize(("page", "command"), [c for c in commands() if shlex.split(c[1])[1] in BEFORE])
+def test_a_command_that_does_more_than_show_runs_in_a_fresh_folder(page: str, command: str, tmp_path: Path) -> None:
+    for step in BEFORE[shlex.split(command)[1]]:
+        assert run(step, cwd=tmp_path, environ={}).returncode == 0
     ran = run(command, cwd=tmp_path, environ={})
     assert ran.returncode == 0, f"{page}: {ran.stderr}"
 
