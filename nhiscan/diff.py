@@ -62,16 +62,13 @@ def find(state: Path, word: str) -> str:
 
     Raises: ConfigError naming the nearest known id, StoreError when there is nothing to compare.
     """
-    known = store.published(state)
+    known = store.publications(state)
     if word in known:
         return word
     if word not in ("current", "previous"):
         raise ConfigError(f"no scan {word!r}", hint=nearest(word, [*known, "current", "previous"]))
     current = store.current(state)
-    # By start to the second: replays of one tape start at the same moment.
-    earlier = [
-        scan_id for scan_id in known if current is not None and scan_id != current and scan_id[:16] <= current[:16]
-    ]
+    earlier = known[: known.index(current)] if current in known else []
     if word == "current" and current is not None:
         return current
     if word == "previous" and earlier:

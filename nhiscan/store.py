@@ -30,7 +30,7 @@ STORAGE_VERSION: Final = "v1.4.0"
 _SCAN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 _COLUMN: Final = re.compile(r"    (\w+) (\w+),? -- ")
 _MEMORY_LIMIT: Final = "1GB"
-_DISK_ERRORS: Final = (OSError, duckdb.IOException, duckdb.FatalException)
+_DISK_ERRORS: Final = (OSError, duckdb.IOException, duckdb.FatalException, duckdb.TransactionException)
 _INTERRUPTED: Final = "Query interrupted"  # what DuckDB makes of a KeyboardInterrupt while it works
 
 
@@ -201,9 +201,13 @@ def _remove_crashed(state: Path) -> None:
             cache.unlink(missing_ok=True)
 
 
+def _runs(state: Path) -> Path:
+    return state / "runs.jsonl"
+
+
 def log_run(state: Path, entry: dict[str, Any]) -> None:
     """Appends one line to runs.jsonl."""
-    with disk_errors(state), (state / "runs.jsonl").open("a", encoding="utf-8") as file:
+    with disk_errors(state), _runs(state).open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry, default=str) + "\n")
 
 
@@ -233,6 +237,19 @@ def published(state: Path) -> list[str]:
     if not scans.is_dir():
         return []
     return sorted(path.name for path in scans.iterdir() if _SCAN_ID.fullmatch(path.name) and path.is_dir())
+
+
+def publications(state: Path) -> list[str]:
+    """Ids of all published scans in the order of their publication, which a replay's own date does not tell."""
+    told: dict[str, None] = {}
+    with contextlib.suppress(FileNotFoundError), _runs(state).open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            with contextlib.suppress(ValueError):  # a line that a full disk cut off
+                entry = json.loads(line)
+                if entry.get("event") == "published":
+                    told[entry["scan_id"]] = None
+    known = dict.fromkeys(published(state))
+    return [scan_id for scan_id in (*sorted(known.keys() - told.keys()), *told) if scan_id in known]
 
 
 def database(state: Path, scan_id: str | None = None) -> Path:

@@ -225,3 +225,9 @@ def test_a_single_scan_has_no_previous_one(tmp_path: Path) -> None:
     run(tmp_path, [crm()])
     with pytest.raises(ConfigError, match="there is no previous scan"):
         diff.find(tmp_path, "previous")
+
+
+def test_previous_is_what_was_published_before_whatever_the_dates_say(tmp_path: Path) -> None:
+    first = run(tmp_path, [crm()])
+    run(tmp_path, [crm()], at=START - WEEK)
+    assert diff.find(tmp_path, "previous") == first.scan_id
