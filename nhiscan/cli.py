@@ -196,7 +196,9 @@ def scan(
         recorder = tape.Recorder(as_of=moment)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a runner's stop ends as ^C does, with nothing left over
     os.umask(0o077)  # whatever is written, spilled or logged from here on is for the owner only
-    systems = None if only is None else frozenset(name.strip() for name in only.split(","))
+    systems = None if only is None else frozenset(name.strip() for name in only.split(",") if name.strip())
+    if systems is not None and not systems:
+        raise click.UsageError("--only names no system")
     collectors = line.collectors(settings, environ=None if player else os.environ, strict=strict, only=systems)
     for collector in collectors:
         _redacting.add_settings(collector)
