@@ -140,7 +140,8 @@ class _Replaying:
         answer = self._tape.play(_call(self._host, self._endpoint_url, request))
         if isinstance(answer, Failure):
             raise _failure(answer, request.url)
-        headers = {**answer.headers, "content-length": str(len(answer.body))}  # by which a broken body is told from none
+        # By its length a broken body is told from none.
+        headers = {**answer.headers, "content-length": str(len(answer.body))}
         raw = HTTPResponse(BytesIO(answer.body), headers=headers, status=answer.status, preload_content=False)
         return AWSResponse(request.url, answer.status, headers, raw)
 
