@@ -130,9 +130,10 @@ def answered(server: Server, policy: str, method: str, path: str, body: dict[str
     call(server, "PUT", "sys/policies/acl/probe", {"policy": policy}).raise_for_status()
     made = call(server, "POST", "auth/token/create", {"policies": ["probe"], "no_default_policy": True})
     token = made.json()["auth"]["client_token"]
-    return requests.request(
+    status: int = requests.request(
         method, f"{server.url}/v1/{path}", json=body, headers={"X-Vault-Token": token}, timeout=TIMEOUT_S
     ).status_code
+    return status
 
 
 def allow(path: str, *capabilities: str) -> str:
