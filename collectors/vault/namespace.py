@@ -39,6 +39,10 @@ _METHOD_DATASETS: Final = (
     "memberships",
     "sightings.tags",
 )
+# What a token that is not seen takes with it, and a secret id, and a role.
+_OF_A_TOKEN: Final = ("identities", "identities.tags", "policies", "sightings.tags")
+_OF_A_SECRET_ID: Final = ("identities.tags", "sightings.tags")
+_OF_A_ROLE: Final = ("credentials", "credentials.created", "identities.tags", "policies", "sightings.tags")
 _TRUSTING: Final = frozenset({"jwt", "kubernetes", "oidc"})
 
 
@@ -120,11 +124,12 @@ class Namespace:
         """Everything that could be read below a path of the identity store, one by one."""
         listed = self.reader.list_names(path)
         datasets = ("identities", "memberships", "identities.tags", "sightings.tags")
-        self.tally.count(listed.refusal, *datasets, spoils=("policies",))
+        spoils = ("credentials", "policies")  # an entity that is disabled disables its tokens
+        self.tally.count(listed.refusal, *datasets, spoils=spoils)
         for _, answer in ask_each(
             listed.names, lambda native_id: self.reader.get(f"{path}/{native_id}"), count=self.counting(what)
         ):
-            self.tally.count(answer, *datasets, spoils=("policies",))
+            self.tally.count(answer, *datasets, spoils=spoils)
             if answer is None:
                 self.tally.vanish(*datasets)
             elif not isinstance(answer, Refusal):
@@ -187,7 +192,7 @@ class Namespace:
             )  # fmt: skip
             keys = [Key(mount, folder, kind, name) for name in listed.names]
             for key, role in ask_each(keys, lambda key: self.reader.get(key.path), count=self.counting("roles")):
-                self.tally.count(role, *_ROLE_DATASETS, spoils=("policies",))
+                self.tally.count(role, *_ROLE_DATASETS, spoils=_OF_A_ROLE)
                 if role is None:
                     self.tally.vanish(*_ROLE_DATASETS)
                 else:
@@ -234,7 +239,7 @@ class Namespace:
     def _secret_ids(self, key: Key, role: Json, tagged: set[str]) -> Iterator[Record]:
         """The secret ids of an AppRole role; what is written on them labels the role where nothing else does."""
         listed = self.reader.list_names(f"{key.path}/secret-id")
-        self.tally.count(listed.refusal, "credentials", "credentials.created", spoils=("sightings.tags",))
+        self.tally.count(listed.refusal, "credentials", "credentials.created", spoils=_OF_A_SECRET_ID)
         path = f"{key.path}/secret-id-accessor/lookup"
         notes: dict[str, str] = {}
         for _, answer in ask_each(
@@ -242,7 +247,7 @@ class Namespace:
             lambda accessor: self.reader.post(path, {"secret_id_accessor": accessor}),
             count=self.counting("secret ids"),
         ):
-            self.tally.count(answer, "credentials", "credentials.created", spoils=("sightings.tags",))
+            self.tally.count(answer, "credentials", "credentials.created", spoils=_OF_A_SECRET_ID)
             if answer is None:
                 self.tally.vanish("credentials")
             elif not isinstance(answer, Refusal):
@@ -255,7 +260,7 @@ class Namespace:
 
     def _tokens(self, scanner: Json) -> Iterator[Record]:
         listed = self.reader.list_names("auth/token/accessors", sudo=True)
-        self.tally.count(listed.refusal, "credentials", "credentials.created", spoils=("identities", "sightings.tags"))
+        self.tally.count(listed.refusal, "credentials", "credentials.created", spoils=_OF_A_TOKEN)
         denied: list[Refusal] = []
         answered = 0
         is_scanner_seen = False
@@ -263,7 +268,7 @@ class Namespace:
             if isinstance(answer, Refusal) and answer.status == "denied":
                 denied.append(answer)
                 continue
-            self.tally.count(answer, "credentials", "credentials.created", spoils=("identities", "sightings.tags"))
+            self.tally.count(answer, "credentials", "credentials.created", spoils=_OF_A_TOKEN)
             if answer is None:
                 self.tally.vanish("credentials")
             elif not isinstance(answer, Refusal):
@@ -275,7 +280,7 @@ class Namespace:
             if answered:
                 self.tally.vanish("credentials")
             else:
-                self.tally.count(refusal, "credentials", "credentials.created", spoils=("identities", "sightings.tags"))
+                self.tally.count(refusal, "credentials", "credentials.created", spoils=_OF_A_TOKEN)
         if self.reader.is_home:
             yield from self._scanner(scanner, is_seen=is_scanner_seen)
 
@@ -338,7 +343,7 @@ class Namespace:
         answer = self.reader.get("sys/mounts")
         self.tally.count(answer, "resources", "stored_secrets", "stored_secrets.rotation")
         if answer is None or isinstance(answer, Refusal):
-            self.tally.count(answer, spoils=("stored_secrets.fingerprints",))
+            self.tally.count(answer, spoils=("sightings.tags", "stored_secrets.fingerprints"))
             return
         yield from Stores(
             self.tenant_id,
