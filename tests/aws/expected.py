@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
 from collections.abc import Iterable
@@ -12,10 +13,12 @@ from pathlib import Path
 from fixtures.aws.simulator import Simulator
 from fixtures.aws.world import read_estate
 from nhiscan.collect import Context, load, run
-from nhiscan.model import Record
+from nhiscan.model import Coverage, Record
 from nhiscan.secret import Secret
 
 FILE = Path("fixtures/aws/expected.jsonl")
+# Datasets of services that moto stands in for; the simulator has no handlers for them.
+ELSEWHERE = importlib.import_module("nhiscan.collectors.aws.estate").PERMISSIONS
 
 
 def lines(records: Iterable[Record]) -> list[str]:
@@ -43,7 +46,9 @@ def scanned_estate() -> list[str]:
             role_name="nhiscan",
             external_id=Secret("our-own-scan"),
         )
-        return lines(run(collector, Context(as_of=datetime(2026, 1, 31, 12, tzinfo=UTC))))
+        records = run(collector, Context(as_of=datetime(2026, 1, 31, 12, tzinfo=UTC)))
+        # In what words the simulator's refusal of other services arrives depends on the version of botocore.
+        return lines(r for r in records if not (isinstance(r, Coverage) and r.dataset in ELSEWHERE))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,10 +16,9 @@ from tests.aws.conftest import AS_OF, CALLER, OUR_SCAN, Scan, scan
 DETAILS = "iam:GetAccountAuthorizationDetails"
 SECOND_PAGE = (2, 3, 4)  # and its two retries
 # moto stands in for the services that an estate is kept in; the simulator knows no call of theirs.
-ELSEWHERE = importlib.import_module("nhiscan.collectors.aws.estate").PERMISSIONS
 COMPLETE = (
     dict.fromkeys(load("aws").datasets, "complete")
-    | dict.fromkeys(ELSEWHERE, "unsupported")
+    | dict.fromkeys(expected.ELSEWHERE, "unsupported")
     | {"sightings.tags": "partial"}  # of users and roles
 )
 
