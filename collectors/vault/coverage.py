@@ -60,7 +60,7 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "stored_secrets.last_used": (),
     "stored_secrets.rotation": _STORES,
     "stored_secrets.fingerprints": (),
-    "leases": ("list and sudo on sys/leases/lookup/*",),
+    "leases": ("list and sudo on sys/leases/lookup", "list and sudo on sys/leases/lookup/*"),
     "settings": (
         "read on sys/config/state/sanitized",
         "read and sudo on sys/config/cors",
