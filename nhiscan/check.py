@@ -56,7 +56,7 @@ _SOFT_BASE: Final[Mapping[str, tuple[str, ...]]] = {
     "identity": (),
     "credential": ("credentials.passwords", "credentials.service_specific"),
     "partner": ("identities", "identities.tags"),
-    "tenant": (),
+    "tenant": ("identities",),  # whether a partner has access there
     "resource": ("workloads", "stored_secrets"),
     "policy": (),
     "integration": ("grants",),
@@ -282,7 +282,7 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
         *((dataset, "base") for dataset in _BASE[rule.subject]),
         *(
             (dataset, "soft")
-            for dataset in (*_SOFT_BASE[rule.subject], *(_ATTRIBUTION if rule.subject != "tenant" else ()))
+            for dataset in (*_SOFT_BASE[rule.subject], *_ATTRIBUTION)
         ),
     ]
     con.execute("create or replace temp table rule_datasets (dataset varchar, used varchar)")
