@@ -20,6 +20,8 @@ from nhiscan.model import KEYED, RECORD_TYPES, Coverage, Record
 def carry(con: duckdb.DuckDBPyConnection, stage: Stage, providers: Collection[str]) -> set[str]:
     """Adds the rows of these providers from the scan that is attached as `previous`; returns their tenants."""
     values = sorted(providers)
+    if not providers:  # older versions of DuckDB know no empty list
+        return set()
     of_these = f"in ({', '.join('?' for _ in values)})"
     for kind in RECORD_TYPES:
         field = whose(kind)
