@@ -280,10 +280,7 @@ def _cover(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
         *((dataset, "needs") for dataset in rule.needs),
         *((dataset, "absence") for dataset in rule.absence),
         *((dataset, "base") for dataset in _BASE[rule.subject]),
-        *(
-            (dataset, "soft")
-            for dataset in (*_SOFT_BASE[rule.subject], *_ATTRIBUTION)
-        ),
+        *((dataset, "soft") for dataset in (*_SOFT_BASE[rule.subject], *_ATTRIBUTION)),
     ]
     con.execute("create or replace temp table rule_datasets (dataset varchar, used varchar)")
     if uses:
