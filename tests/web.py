@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from fixtures.loopback import serving as serving_with
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,8 @@ def serving(script: Script) -> Iterator[Web]:
         def log_message(self, *_: object) -> None:
             """Keeps the server off stderr."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield Web(f"http://127.0.0.1:{server.server_port}", asked)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving_with(Handler) as url:
+        yield Web(url, asked)
 
 
 def in_turn(*answers: Said) -> Script:

@@ -8,12 +8,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import requests
+
+from fixtures.loopback import serving
 
 _HOP: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 _ERRORS: Final = {403: "permission denied", 429: "request path: rate limit quota exceeded", 503: "Vault is sealed"}
@@ -45,23 +48,15 @@ class Proxy:
     calls: list[str] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _server: ThreadingHTTPServer | None = None
+    url: str = field(default="", init=False)
+    _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Proxy:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.url = self._stack.enter_context(serving(_handler(self)))
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._stack.close()
 
     def fault_for(self, call: str) -> Fault | None:
         with self._lock:
