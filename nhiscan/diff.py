@@ -82,7 +82,14 @@ def compare(state: Path, before: str, after: str) -> Difference:
     """What changed from the scan `before` to the scan `after`, both given by id."""
     with duckdb.connect() as con:
         for name, scan_id in (("before", before), ("after", after)):
-            con.execute(f"attach '{store.quoted(store.database(state, scan_id))}' as {name} (read_only)")
+            if (name, after) == ("after", before):  # DuckDB before 1.5 does not attach one file twice
+                con.execute("attach ':memory:' as after")
+                for (table,) in con.execute(
+                    "select table_name from duckdb_tables() where database_name = 'before'"
+                ).fetchall():
+                    con.execute(f"create view after.{table} as select * from before.{table}")
+            else:
+                con.execute(f"attach '{store.quoted(store.database(state, scan_id))}' as {name} (read_only)")
         con.execute(resources.files("nhiscan").joinpath("diff.sql").read_text(encoding="utf-8"))
         columns = "scan_id, as_of, is_complete"
         return Difference(
