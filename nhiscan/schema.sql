@@ -618,18 +618,49 @@ create table privileges ( -- what an identity can do, verb by verb
     considered varchar -- denies and boundaries that were weighed, and what was not read
 );
 
-create table access_edges ( -- who can become or act as whom
-    from_key bigint, -- identity that gains
-    to_key bigint, -- identity that is gained
-    kind varchar, -- may-assume or member-of
+create table access_hubs ( -- what stands between many and many in access_edges, so that not each pair of them is a row
+    hub_key bigint, -- below zero, so that no identity has it
+    name varchar -- what those before it may do with those behind it
+);
+
+create table access_edges ( -- who can become or act as whom; an edge to a hub and one from it are one step
+    from_key bigint, -- identity that gains, or a hub
+    to_key bigint, -- identity that is gained, or a hub; the same identity: it can rewrite its own rights
+    kind varchar, -- may-assume, may-pass, runs-as, may-change, token-create, can-read-secret-of, embeds-credential-of or member-of
     certainty varchar, -- definite, conditional or potential
+    is_rewriting boolean, -- the way lets the rights of whoever is gained be rewritten to an administrator's
+    path_id varchar, -- escalation path of the provider's table; null: the step is plain
+    resource_key bigint, -- workload or secret that lies between
+    policy_key bigint, -- policy that allows it
+    statement varchar, -- the allowing statement, shortened
     evidence varchar -- both sides of the permission, in words
 );
 
-create table admin_reach ( -- identities with a definite path to an administrator
+create table reach ( -- the shortest way of an identity to each goal
     identity_key bigint, -- the identity
-    hops bigint, -- 0 for an administrator
-    next_key bigint -- next identity on the shortest path; null for an administrator
+    goal varchar, -- admin (an administrator), sensitive (reads secrets or exports data on all or an environment), human (a person)
+    certainty varchar, -- definite; potential: no definite way, and one with a step that depends on something
+    hops bigint, -- 0: is there by itself
+    next_key bigint -- next identity on the way, itself where it rewrites its own rights; null at 0 hops
+);
+
+create table narrow_levels ( -- where a right over named identities leads, when its level alone does not say it
+    identity_key bigint, -- the identity
+    verb varchar, -- common verb
+    level bigint -- level of the strongest identity that it definitely reaches; 0: nobody
+);
+
+create table unused_privileges ( -- what an identity was granted, judged by use: one row a verb with a level of 2 or more
+    identity_key bigint, -- the identity
+    verb varchar, -- common verb
+    level bigint, -- 0 to 5
+    is_used boolean, -- true: something that the verb needs was used in the window of the source; null: cannot be known
+    last_used_at timestamp, -- newest use of it; null: none in the window
+    services bigint, -- services or permissions that give it
+    services_unused bigint, -- of these, without use
+    known_from timestamp, -- since when use would have been seen
+    source varchar, -- what says so: access advisor, logs, the grant itself
+    evidence varchar -- which were used and which were not, in words
 );
 
 create table identity_facts ( -- one row an identity (groups and entities left out): what rules and reports read

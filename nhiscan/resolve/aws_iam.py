@@ -8,12 +8,10 @@ read soften nothing; `considered` says so.
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib import resources
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -21,48 +19,11 @@ import duckdb
 
 from nhiscan.resolve import globs
 from nhiscan.resolve.aws_actions import Catalogue, catalogue
+from nhiscan.resolve.aws_policy import IDENTITY_ARN, Document, Statement, named_identities, parse
 from nhiscan.resolve.privilege_rows import Privilege, batched, includes, insert_rows, listed
 from nhiscan.resolve.verbs import CERTAINTIES, level
 
-_LONGEST_RESOURCE: Final = 2048  # characters; AWS's own limit of an ARN
-_LONGEST_STATEMENT: Final = 300  # characters kept as evidence
 _BATCH: Final = 50_000
-_VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
-_LITERAL_VARIABLES: Final = frozenset({"*", "?", "$"})
-_OWN_USER: Final = re.compile(r"arn:[^:]*:iam::[^:]*:user/(\*/)?\$\{aws:username\}", re.IGNORECASE)
-_IDENTITY_ARN: Final = re.compile(r"arn:[^:]*:iam::(\d{12}):((?:user|role)/.+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A pattern with its variables opened up to stars."""
-
-    pattern: str
-    has_variable: bool = False  # one that only a request can fill
-    needs_user: bool = False  # ${aws:username}: void for a role
-    is_self: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    allows: bool
-    actions: int
-    resources: tuple[Resource, ...]
-    is_everything_but: bool  # NotResource
-    has_condition: bool
-    text: str
-
-
-@dataclass(frozen=True, eq=False)
-class Document:
-    """`problem`: why some of it could not be read; then it might hold any Allow or Deny."""
-
-    statements: tuple[Statement, ...]
-    problem: str | None = None
-
-    @cached_property
-    def denies(self) -> tuple[Statement, ...]:
-        return tuple(statement for statement in self.statements if not statement.allows)
 
 
 class Binding(NamedTuple):
@@ -100,97 +61,6 @@ class AssumePattern:
     part: str
     pattern: str
     source: int
-
-
-# Reading documents
-
-
-class _Malformed(Exception):  # noqa: N818 - never leaves this module
-    pass
-
-
-def parse(document: str | None, actions: Catalogue) -> Document:
-    """Never raises: what cannot be read is the document's `problem`, the rest still counts."""
-    try:
-        data = json.loads(document or "")
-    except (ValueError, RecursionError):
-        return Document((), "not JSON")
-    if not isinstance(data, dict):
-        return Document((), "not a JSON object")
-    written = _fold(data).get("statement")
-    statements = []
-    problem = None if written else "no statement"
-    for number, item in enumerate(written if isinstance(written, list) else [written] if written else [], start=1):
-        try:
-            statements.append(_statement(item, actions))
-        except _Malformed as error:
-            problem = problem or f"statement {number}: {error}"
-    return Document(tuple(statements), problem)
-
-
-def _statement(item: Any, actions: Catalogue) -> Statement:
-    if not isinstance(item, dict):
-        raise _Malformed("not an object")
-    folded = _fold(item)
-    effect = folded.get("effect")
-    if effect not in ("Allow", "Deny"):
-        raise _Malformed("effect is neither Allow nor Deny")
-    named, is_not_action = _either(folded, "action", "notaction")
-    places, is_not_resource = _either(folded, "resource", "notresource")
-    condition = folded.get("condition")
-    if condition is not None and not isinstance(condition, dict):
-        raise _Malformed("condition is not an object")
-    allows = effect == "Allow"
-    text = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
-    return Statement(
-        allows=allows,
-        actions=actions.selected(tuple(named), is_everything_but=is_not_action, allows=allows),
-        resources=tuple(_resource(place) for place in places),
-        is_everything_but=is_not_resource,
-        has_condition=bool(condition),
-        text=text if len(text) <= _LONGEST_STATEMENT else text[: _LONGEST_STATEMENT - 1] + "…",
-    )
-
-
-def _fold(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.lower(): value for key, value in item.items()}
-
-
-def _either(folded: Mapping[str, Any], plain: str, negated: str) -> tuple[list[str], bool]:
-    """The texts under one of two keys, of which exactly one may stand there."""
-    if (plain in folded) == (negated in folded):
-        raise _Malformed(f"needs one of {plain} and {negated}")
-    value = folded[plain] if plain in folded else folded[negated]
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
-        raise _Malformed(f"{plain if plain in folded else negated} is not a list of texts")
-    return texts, negated in folded
-
-
-@lru_cache(maxsize=100_000)
-def _resource(text: str) -> Resource:
-    if len(text) > _LONGEST_RESOURCE:
-        raise _Malformed("a resource is longer than an ARN can be")
-    if not globs.is_wild(text) and text.count(":") < 5:
-        raise _Malformed("a resource is not an ARN")
-    variables = {name.split(",", 1)[0].strip().lower() for name in _VARIABLE.findall(text)} - _LITERAL_VARIABLES
-    # An escaped star is a literal, so `?` says more than is allowed by at most one character.
-    opened = _VARIABLE.sub(lambda match: "?" if match[1] in _LITERAL_VARIABLES else "*", text)
-    return Resource(
-        opened,
-        has_variable=bool(variables - {"aws:username", "aws:principalaccount"}),
-        needs_user="aws:username" in variables,
-        is_self=_OWN_USER.fullmatch(text) is not None,
-    )
-
-
-def named_identities(document: Document) -> Iterator[tuple[str, str]]:
-    """Users and roles that the document names as resources without a wildcard: (account, "user/path/name")."""
-    for statement in document.statements:
-        for resource in statement.resources:
-            found = _IDENTITY_ARN.fullmatch(resource.pattern)
-            if found and not globs.is_wild(resource.pattern):
-                yield found[1], found[2]
 
 
 # Evaluating a combination
@@ -364,7 +234,7 @@ def _allowed_by(statement: Statement, holder: Holder, actions: Catalogue) -> Ite
 
 
 def _is_own(pattern: str, holder: Holder) -> bool:
-    found = _IDENTITY_ARN.fullmatch(pattern)
+    found = IDENTITY_ARN.fullmatch(pattern)
     return found is not None and holder.own == f"{found[1]}:{found[2]}"
 
 

@@ -62,6 +62,11 @@ group by identity_key;
 -- The highest level that is sure, and the highest that cannot be ruled out. A permission that no table maps leaves its level open
 -- but makes nobody an administrator; a document that could not be read may allow anything.
 create or replace temp table powers as
+with decided as (
+    select p.* replace (coalesce(p.level, case when p.scope in ('set', 'single', 'self') then n.level end) as level)
+    from privileges p
+    left join narrow_levels n on n.identity_key = p.identity_key and n.verb = p.verb
+)
 select identity_key,
     coalesce(
         max(level) filter (certainty = 'definite'),
@@ -78,7 +83,7 @@ select identity_key,
     end as is_admin,
     arg_min(concat_ws('; ', statement, considered), (certainty <> 'definite', verb <> 'admin', certainty, policy_key, statement))
         filter (verb = 'admin' or (verb = 'unknown' and statement is null)) as admin_evidence
-from privileges
+from decided
 group by identity_key;
 
 create or replace temp table partner_rows as
@@ -152,7 +157,9 @@ from (
 )
 group by identity_key;
 
-create or replace temp table reach as
+create or replace temp table admin_ways as
 select r.identity_key, r.hops, n.identity_id as next_id
-from admin_reach r
+from reach r
 left join identities n on n.identity_key = r.next_key
+where r.goal = 'admin'
+    and r.certainty = 'definite'

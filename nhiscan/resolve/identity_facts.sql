@@ -74,7 +74,7 @@ left join powers w on w.identity_key = i.identity_key
 left join attributed a on a.identity_key = i.identity_key
 left join first_partner p on p.identity_key = i.identity_key
 left join owned o on o.identity_key = i.identity_key
-left join reach r on r.identity_key = i.identity_key
+left join admin_ways r on r.identity_key = i.identity_key
 left join covered cc on cc.tenant_id = i.tenant_id and cc.dataset = 'credentials'
 left join covered cp on cp.tenant_id = i.tenant_id and cp.dataset = 'policies'
 where i.kind not in ('group', 'entity')

@@ -1,4 +1,4 @@
-"""Fills `access_edges` and `admin_reach`: who can become whom, and who gets to an administrator that way.
+"""Fills `access_edges` and `reach`: who can become whom, and who gets to an administrator that way.
 
 An edge may-assume needs the trust side and, unless the trust names the very user or role in the same account, a
 permission to call sts:AssumeRole; an explicit Deny always wins. An edge member-of leads to a group and ends there: what
@@ -22,10 +22,10 @@ _MOST_STARS: Final = 8  # older DuckDB backtracks over the stars of LIKE
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("delete from access_edges; delete from admin_reach")
+    con.execute("delete from access_edges; delete from access_hubs; delete from reach; delete from narrow_levels")
     con.execute(
-        "insert into access_edges select distinct identity_key, group_key, 'member-of', 'definite', "
-        "'member of the group' from memberships"
+        "insert into access_edges (from_key, to_key, kind, certainty, evidence) "
+        "select distinct identity_key, group_key, 'member-of', 'definite', 'member of the group' from memberships"
     )
     _assume_edges(con)
     reach(con)
@@ -34,7 +34,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
 def reach(con: duckdb.DuckDBPyConnection) -> None:
     """Breadth first from the administrators, against the edges; the smallest key among equally short next hops."""
     con.execute(
-        "insert into admin_reach select distinct identity_key, 0, cast(null as bigint) from privileges "
+        "insert into reach select distinct identity_key, 'admin', 'definite', 0, cast(null as bigint) from privileges "
         "where verb = 'admin' and certainty = 'definite'"
     )
     for hops in range(1, MOST_HOPS + 1):
@@ -45,7 +45,7 @@ def reach(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _count(con: duckdb.DuckDBPyConnection) -> int:
-    ((count,),) = con.execute("select count(*) from admin_reach").fetchall()
+    ((count,),) = con.execute("select count(*) from reach").fetchall()
     return int(count)
 
 

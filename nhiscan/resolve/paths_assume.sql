@@ -151,7 +151,7 @@ from (
 ) k
 where k.is_met = 0;
 
-insert into access_edges
+insert into access_edges (from_key, to_key, kind, certainty, evidence)
 with weighed as (
     select p.caller_key, p.role_key, t.principal, p.pattern, p.policy_name, p.is_session, t.trust_rank, p.allowed,
            coalesce(l.denied, 0) as denied,

@@ -128,7 +128,7 @@ def resolve_and_check(folder: Path, size: int) -> Measured:
                 step(con)
         with measured.timed(f"check {len(rules)} rules"):
             check.run(con, rules, {})
-        for table in ("privileges", "access_edges", "admin_reach", "findings", "finding_evidence", "cases"):
+        for table in ("privileges", "access_edges", "reach", "findings", "finding_evidence", "cases"):
             ((measured.counts[table],),) = con.execute(f"select count(*) from {table}").fetchall()
         with measured.timed("publish"):
             build.publish()
@@ -168,7 +168,7 @@ def reach_ours(folder: Path, size: int) -> Measured:
             con.execute(f"insert into {table} by name select {columns} from '{_published(folder, table)}'")
     with measured.timed("reach"):
         paths.reach(con)
-    measured.answer = _reached(con.execute("select identity_key, hops from admin_reach").fetchall())
+    measured.answer = _reached(con.execute("select identity_key, hops from reach").fetchall())
     return measured
 
 

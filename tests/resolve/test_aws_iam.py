@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from nhiscan.resolve.aws_actions import catalogue
-from nhiscan.resolve.aws_iam import Document, Holder, evaluate, parse
+from nhiscan.resolve.aws_iam import Holder, evaluate
+from nhiscan.resolve.aws_policy import Document, parse
 from nhiscan.resolve.privilege_rows import Privilege
 from nhiscan.resolve.verbs import CERTAINTIES, SCOPES, VERBS
 

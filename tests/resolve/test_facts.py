@@ -237,8 +237,8 @@ def test_the_next_step_to_an_administrator_is_named() -> None:
     con = _resolved(role(), role("boss"), _READ)
     con.execute(
         """
-        insert into admin_reach
-        select a.identity_key, 1, b.identity_key
+        insert into reach
+        select a.identity_key, 'admin', 'definite', 1, b.identity_key
         from identities a
         join identities b on b.name = 'boss'
         where a.name = 'sync'

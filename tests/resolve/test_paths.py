@@ -248,7 +248,7 @@ def test_memberships_are_edges(estate: Estate) -> None:
 
 def reach(estate: Estate) -> dict[str, tuple[int, str | None]]:
     rows = resolved(estate).execute(
-        "select i.identity_id, r.hops, n.identity_id from admin_reach r join identities i using (identity_key) "
+        "select i.identity_id, r.hops, n.identity_id from reach r join identities i using (identity_key) "
         "left join identities n on n.identity_key = r.next_key"
     )
     return {name: (hops, next_id) for name, hops, next_id in rows.fetchall()}
