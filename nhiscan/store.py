@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from importlib import resources
@@ -55,9 +57,8 @@ def tables(sql: str | None = None) -> list[str]:
     return [table for table, column, _ in comments(sql or schema_sql()) if column is None]
 
 
-def create_schema(con: duckdb.DuckDBPyConnection) -> None:
-    """Creates every table of schema.sql, empty and commented, in the connection's current database."""
-    sql = schema_sql()
+def create_schema(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Creates every table of a schema file, empty and commented, in the connection's current database."""
     statements = [sql]
     for table, column, comment in comments(sql):
         text = comment.replace("'", "''")
@@ -67,10 +68,29 @@ def create_schema(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def empty() -> duckdb.DuckDBPyConnection:
-    """An in-memory scan without a row, and without the comments, which take most of the time."""
+    """An in-memory scan without a row."""
     con = duckdb.connect()
-    con.execute(schema_sql())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "blank.duckdb"
+        path.write_bytes(_blank(schema_sql()))
+        con.execute(f"attach '{quoted(path)}' as blank (read_only)")
+        con.execute("copy from database blank to memory (schema)")
+        con.execute("detach blank")
     return con
+
+
+@functools.cache
+def _blank(sql: str) -> bytes:
+    """The file of a scan without a row: a thousand statements, made once a process and copied from then on."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "blank.duckdb"
+        with duckdb.connect() as con:
+            con.execute(f"attach '{quoted(path)}' as scan (storage_version '{STORAGE_VERSION}')")
+            con.execute("use scan")
+            create_schema(con, sql)
+            con.execute("use memory")
+            con.execute("detach scan")
+        return path.read_bytes()
 
 
 def new_scan_id(start: datetime) -> str:
@@ -131,9 +151,9 @@ class Build:
         self.folder.mkdir(mode=0o700)
         self.con = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(self.folder / "spill")})
         self.con.execute("set preserve_insertion_order = false")
-        self.con.execute(f"attach '{quoted(self._database)}' as scan (storage_version '{STORAGE_VERSION}')")
+        self._database.write_bytes(_blank(schema_sql()))
+        self.con.execute(f"attach '{quoted(self._database)}' as scan")
         self.con.execute("use scan")
-        create_schema(self.con)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if hasattr(self, "con"):
@@ -304,9 +324,9 @@ def _rebuild(state: Path, scan_id: str, path: Path) -> None:
     draft = path.with_name(f".rebuild-{os.getpid()}-{path.name}")
     try:
         with disk_errors(state), duckdb.connect() as con:
-            con.execute(f"attach '{quoted(draft)}' as scan (storage_version '{STORAGE_VERSION}')")
+            draft.write_bytes(_blank(schema_sql()))
+            con.execute(f"attach '{quoted(draft)}' as scan")
             con.execute("use scan")
-            create_schema(con)
             for table in _held(state, scan_id):
                 rows = f"read_parquet('{quoted(snapshot / f'{table}.parquet')}')"
                 try:

@@ -35,8 +35,7 @@ def names(state: Path) -> list[tuple[str]]:
 
 
 def test_every_table_and_column_of_the_schema_has_a_comment() -> None:
-    con = duckdb.connect()
-    store.create_schema(con)
+    con = store.empty()
     bare = (
         con.execute(
             "select table_name, column_name from duckdb_columns() where comment is null and not internal"

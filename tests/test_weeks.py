@@ -282,7 +282,6 @@ def test_a_year_of_scans_reopens_and_fixes_nothing_by_accident(
     tmp_path: Path, rules: list[Rule], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # no power is lost in this year
-    monkeypatch.setattr(store, "create_schema", lambda con: con.execute(store.schema_sql()))  # comments take long
     world, known, state = World(random.Random(5)), Known(), tmp_path / "state"
     firsts: dict[str, datetime] = {}
     statuses: set[str] = set()
