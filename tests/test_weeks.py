@@ -18,7 +18,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from nhiscan import store
 from nhiscan.collect import Context
 from nhiscan.errors import CollectError
 from nhiscan.model import Contract, Partner, Quarantined, Record, RegisterFile, Tag
