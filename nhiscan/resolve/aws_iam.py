@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import duckdb
 
-from nhiscan.resolve import globs
+from nhiscan.resolve import aws_limits, globs
 from nhiscan.resolve.aws_actions import Catalogue, catalogue
 from nhiscan.resolve.aws_policy import IDENTITY_ARN, Document, Statement, named_identities, parse
 from nhiscan.resolve.privilege_rows import Privilege, batched, includes, insert_rows, listed
@@ -359,12 +359,16 @@ class Documents:
 
 
 class Combination(NamedTuple):
-    """Policies that some identities have in common, with whatever else decides what they may do."""
+    """Policies that some identities have in common, with whatever else decides what they may do.
+
+    `limits`: what limits them besides the boundary, by the keys of the policies.
+    """
 
     number: int
     holder: Holder
     bindings: tuple[Binding, ...]
     boundary: Binding | None
+    limits: aws_limits.Limits
 
 
 def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted: str) -> Iterator[Combination]:
@@ -378,6 +382,11 @@ def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted
         for account, name in sorted(set(named_identities(document)))
     ]
     insert_rows(con, "aws_named", (("policy_key", "bigint"), ("identity_id", "varchar")), [named])
+    by_tenant = aws_limits.by_tenant(con)
+    kinds = [aws_limits.Limits(), *sorted(set(by_tenant.values()) - {aws_limits.Limits()})]
+    numbers = {limits: number for number, limits in enumerate(kinds)}
+    limited = [(tenant_id, numbers[limits]) for tenant_id, limits in by_tenant.items()]
+    insert_rows(con, "aws_limited", (("tenant_id", "varchar"), ("limits", "bigint")), [limited])
     con.execute(_sql("aws_iam_combinations").replace("$wanted", wanted))
     numbered = {
         number: Binding(policy_key, via_key, role == "boundary")
@@ -386,10 +395,10 @@ def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted
         ).fetchall()
     }
     found = con.execute(
-        "select combination, is_user, own, bindings from aws_combinations order by combination"
+        "select combination, is_user, own, limits, bindings from aws_combinations order by combination"
     ).fetchall()
-    con.execute("drop table aws_named; drop table aws_bindings; drop table aws_combinations")
-    for number, is_user, own, held in found:
+    con.execute("drop table aws_named; drop table aws_limited; drop table aws_bindings; drop table aws_combinations")
+    for number, is_user, own, limits, held in found:
         bindings = [numbered[each] for each in dict.fromkeys(held)]
         boundaries = [b for b in bindings if b.is_boundary]
         yield Combination(
@@ -397,6 +406,7 @@ def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted
             Holder(is_user=is_user, own=own),
             tuple(b for b in bindings if not b.is_boundary),
             boundaries[0] if boundaries else None,
+            kinds[limits],
         )
 
 

@@ -1,5 +1,6 @@
 -- identities -> aws_holders (identity_key, combination); aws_combinations holds each distinct combination once, as a
--- sorted list of numbers of aws_bindings: a binding is a policy with its role and the group it came through.
+-- sorted list of numbers of aws_bindings: a binding is a policy with its role and the group it came through. Limits 0:
+-- none, such as of a service-linked role.
 create or replace temp table aws_bound as
 with wanted as (
     $wanted
@@ -44,15 +45,18 @@ selves as (
 select i.identity_key,
        starts_with(i.identity_id, i.tenant_id || ':user/') as is_user,
        case when s.identity_key is not null then substr(i.identity_id, 5) end as own,
+       case when starts_with(i.identity_id, i.tenant_id || ':role/aws-service-role/') then 0 else l.limits end
+           as limits,
        coalesce(h.bindings, []) as bindings
 from wanted w
 join identities i on i.identity_key = w.identity_key
+join aws_limited l on l.tenant_id = i.tenant_id
 left join held h on h.identity_key = i.identity_key
 left join selves s on s.identity_key = i.identity_key;
 
 create or replace temp table aws_combinations as
-select row_number() over (order by is_user, own, bindings) as combination, is_user, own, bindings
-from (select distinct is_user, own, bindings from aws_held);
+select row_number() over (order by is_user, own, limits, bindings) as combination, is_user, own, limits, bindings
+from (select distinct is_user, own, limits, bindings from aws_held);
 
 create or replace temp table aws_holders as
 select h.identity_key, c.combination
@@ -60,6 +64,7 @@ from aws_held h
 join aws_combinations c
   on c.is_user = h.is_user
  and c.own is not distinct from h.own
+ and c.limits = h.limits
  and c.bindings = h.bindings;
 
 drop table aws_bound;
