@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from botocore import exceptions
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
+from botocore.loaders import create_loader
 from urllib3 import HTTPResponse
 
 from nhiscan.errors import CollectError
@@ -36,11 +38,28 @@ _FAILURES: Final = (
 def session(*, profile: str | None, region: str, tape: Recorder | Player | None) -> Any:
     """A session with the credentials of the profile, or of wherever AWS's own tools take them; on replay with none."""
     if not isinstance(tape, Player):
-        return boto3.Session(profile_name=profile, region_name=region)
+        core = botocore.session.Session()
+        if profile is not None:
+            core.set_config_variable("profile", profile)
+        return _on(core, region)
     nothing = dict.fromkeys(("profile", "config_file", "credentials_file"), (None, None, None, None))
     core = botocore.session.Session(session_vars=nothing)
     core.set_credentials(DUMMY, DUMMY)
-    return boto3.Session(botocore_session=core, region_name=region)
+    return _on(core, region)
+
+
+def _on(core: Any, region: str) -> Any:
+    """Every session reads the models of services from one place: each would parse the same megabytes again."""
+    models = _models(core.get_config_variable("data_path"))
+    core.register_component("data_loader", models)
+    made = boto3.Session(botocore_session=core, region_name=region)
+    models.search_paths[:] = dict.fromkeys(models.search_paths)  # each session adds boto3's own once more
+    return made
+
+
+@functools.cache
+def _models(data_path: str | None) -> Any:
+    return create_loader(data_path)
 
 
 def role_session(sts: Any, request: Mapping[str, str], *, region: str, tape: Recorder | Player | None) -> Any:
@@ -64,7 +83,7 @@ def role_session(sts: Any, request: Mapping[str, str], *, region: str, tape: Rec
     credentials = RefreshableCredentials.create_from_metadata(first, refresh_using=assume, method="assume-role")
     core = botocore.session.Session()
     core.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
-    return boto3.Session(botocore_session=core, region_name=region)
+    return _on(core, region)
 
 
 class _Given(CredentialProvider):  # type: ignore[misc] # botocore ships no types
