@@ -1,57 +1,90 @@
--- Enabled identities that have to do with a partner. Level 5 is administration or what leads there; making and deleting
--- identities alone does not, as a new one may do nothing. Service control policies are not read and never soften the answer.
-with reaching as (
+-- Enabled identities that have to do with a partner: administrators, whoever may rewrite every policy or trust, and whoever gets to
+-- an administrator step by step. Making and deleting identities alone leads nowhere, as a new one may do nothing. Acting as any
+-- identity, or handing any to a service, leads as far as the ways that were found; where nobody looks for ways, it leads everywhere.
+with weighed as (
     select
         p.identity_key,
-        max(case when p.certainty = 'definite' and p.verb <> 'manage-identity' then 1 else 0 end) as is_sure,
-        max(case when p.verb <> 'manage-identity' then 1 else 0 end) as is_possible,
+        p.certainty,
+        p.verb,
+        case
+            when p.verb = 'manage-identity' then 0
+            when p.verb in ('impersonate', 'delegate') and i.provider in $walked_providers then 0
+            else 1
+        end as leads
+    from privileges p
+    join identity_facts i on i.identity_key = p.identity_key
+    where p.level >= 5
+),
+reaching as (
+    select
+        w.identity_key,
+        max(case when w.certainty = 'definite' then w.leads else 0 end) as is_sure,
+        max(w.leads) as is_possible,
         max(
             case
-                when p.certainty <> 'definite' then 0
-                when p.verb in ('admin', 'escalate', 'manage-policy', 'manage-trust') then 3
-                when p.verb = 'impersonate' then 2
-                when p.verb = 'delegate' then 1
+                when w.certainty <> 'definite' then 0
+                when w.verb in ('admin', 'escalate') then 4
+                when w.verb in ('manage-policy', 'manage-trust') then 3
+                when w.verb = 'impersonate' then 2
+                when w.verb = 'delegate' then 1
                 else 0
             end
         ) as way
-    from privileges p
-    where p.level >= 5
-    group by p.identity_key
+    from weighed w
+    group by w.identity_key
 ),
-weighed as (
+doubtful as (
+    select
+        d.identity_key,
+        min(d.hops) as hops
+    from reach d
+    where d.goal = 'admin'
+        and d.certainty <> 'definite'
+    group by d.identity_key
+),
+judged as (
     select
         f.*,
         coalesce(f.level >= 5 and coalesce(r.is_sure, 1) = 1, false) as leads,
         f.level_high is null or (f.level_high >= 5 and coalesce(r.is_possible, 1) = 1) as may_lead,
-        coalesce(r.way, 3) as way
+        coalesce(r.way, 4) as way,
+        d.hops as doubtful_hops
     from identity_facts f
     left join reaching r on r.identity_key = f.identity_key
+    left join doubtful d on d.identity_key = f.identity_key
 )
 select
-    f.identity_id as subject_id,
-    f.tenant_id,
+    j.identity_id as subject_id,
+    j.tenant_id,
     case
-        when f.is_admin or f.leads or f.admin_hops <= $max_hops then 'fail'
-        when f.is_admin is null or f.may_lead then 'unknown'
+        when j.is_admin or j.leads or j.admin_hops <= $max_hops then 'fail'
+        when j.is_admin is null or j.may_lead or j.doubtful_hops <= $max_hops then 'unknown'
         else 'pass'
     end as outcome,
-    case when f.has_access then 0.8 else 0.4 end as exposure,
-    f.name as identity,
-    f.kind,
-    f.native_id as arn,
+    case when j.has_access then 0.8 else 0.4 end as exposure,
+    j.name as identity,
+    j.kind,
+    j.native_id as arn,
     case
-        when f.is_admin then 'is an administrator'
-        when f.leads and f.way = 3 then 'can make itself an administrator'
-        when f.admin_hops <= $max_hops
+        when j.is_admin then 'is an administrator'
+        when j.admin_hops <= $max_hops and j.admin_next_id = j.identity_id and j.admin_hops = 1
+            then 'can give itself an administrator''s rights'
+        when j.admin_hops <= $max_hops
             then 'becomes an administrator in '
-            || case f.admin_hops when 1 then '1 step' else cast(f.admin_hops as varchar) || ' steps' end
-        when f.leads and f.way = 2 then 'can act as every identity that lets it, administrators not excepted'
+            || case j.admin_hops when 1 then '1 step' else cast(j.admin_hops as varchar) || ' steps' end
+        when j.leads and j.way = 4 then 'can make itself an administrator'
+        when j.leads and j.way = 3 then 'can rewrite what every identity may do or who may become it'
+        when j.leads and j.way = 2 then 'can act as every identity that lets it, administrators not excepted'
         else 'can hand every role to a service, an administrator''s not excepted'
     end as how,
-    coalesce(f.admin_evidence, 'it has rights over other identities or unmapped rights, and how far they lead is open') as admin_evidence,
-    case when f.admin_hops > 0 then f.admin_next_id end as next_identity_on_the_path,
-    f.has_access
-from weighed f
-where f.is_enabled
-    and f.is_partner_related
-    and not coalesce(f.is_provider_owned, false)
+    coalesce(
+        j.admin_evidence,
+        case when j.doubtful_hops <= $max_hops then 'a way to an administrator depends on conditions' end,
+        'it has rights over other identities or unmapped rights, and how far they lead is open'
+    ) as admin_evidence,
+    case when j.admin_hops > 0 then j.admin_next_id end as next_identity_on_the_path,
+    j.has_access
+from judged j
+where j.is_enabled
+    and j.is_partner_related
+    and not coalesce(j.is_provider_owned, false)
