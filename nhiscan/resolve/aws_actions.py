@@ -17,6 +17,20 @@ from nhiscan.resolve import globs, verb_tables
 
 # Policies written through these reach identities; a policy changed through any other service is a resource's own.
 _IDENTITY_SERVICES: Final = ("iam", "organizations", "sso", "sso-directory", "identitystore", "rolesanywhere")
+# Services to whose resources RCPs apply: Organizations User Guide, "List of AWS services that support RCPs".
+_UNDER_RCPS: Final = (
+    "aoss",
+    "cognito-identity",
+    "cognito-idp",
+    "dynamodb",
+    "ecr",
+    "kms",
+    "logs",
+    "s3",
+    "secretsmanager",
+    "sqs",
+    "sts",
+)
 _OVER_RESOURCE_VERBS: Final = ("manage-policy", "delegate")
 _PLACEHOLDER: Final = re.compile(r"\$\{[^}]*\}")
 _ARN_FIELDS: Final = 6
@@ -88,6 +102,7 @@ class Catalogue:
         self._selections: dict[tuple[tuple[str, ...], bool, bool], int] = {}
         self.core: Final = self._union(verbs.core)
         self.assume_role: Final = self.actions("sts:AssumeRole")
+        self.under_rcps: Final = self._union(f"{service}:*" for service in _UNDER_RCPS)
         self.verbs: Final = tuple(self._verb_actions(verbs, levels))
         self._templates, self.without_resource = self._resource_templates(types)
         # What the reference lacks has no known kind of resource, so any may do.

@@ -1,17 +1,18 @@
-"""What AWS identities may do: Allow, Deny anywhere, NotAction, groups, boundaries; per combination of policies.
+"""What AWS identities may do: Allow, Deny anywhere, NotAction, groups, boundaries, SCPs and RCPs; per combination.
 
 A million identities share few combinations of policies, so a combination is evaluated once and written back by a
 join. What depends on a request's context is `conditional`; what depends on how resources or documents that are not
-decided here overlap is `potential`. Neither is ever called a plain yes or no. Service control policies that were not
-read soften nothing; `considered` says so.
+decided here overlap is `potential`. Neither is ever called a plain yes or no. Organization policies that were not read
+soften nothing; `considered` says so.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -24,6 +25,7 @@ from nhiscan.resolve.privilege_rows import Privilege, batched, includes, insert_
 from nhiscan.resolve.verbs import CERTAINTIES, level
 
 _BATCH: Final = 50_000
+_ACCOUNT: Final = re.compile(r"[^:]*:[^:]*:[^:]*:[^:]*:\d")  # an ARN that says whose resource it is
 
 
 class Binding(NamedTuple):
@@ -39,6 +41,7 @@ class Holder:
     """What the outcome depends on besides the policies."""
 
     is_user: bool
+    is_root: bool = False
     own: str | None = None  # "<account>:user/<path/name>", only when one of its policies names it
 
 
@@ -86,15 +89,52 @@ class _Grant(NamedTuple):
 _Placed: TypeAlias = tuple[int, _Grant]  # with the position of its policy
 
 
-def evaluate(
-    documents: Sequence[Document], boundary: Document | None, holder: Holder, actions: Catalogue
-) -> list[Privilege]:
+@dataclass(frozen=True, eq=False)
+class Limit:
+    """What stands above an identity's own policies; made once for many, because what it leaves of each is remembered.
+
+    `bounds`: of each, one document has to allow; the boundary and each level of SCPs. `denies`: what any of these
+    denies; `own_denies`: what RCPs deny, on resources of the own account only.
+    """
+
+    bounds: tuple[tuple[Document, ...], ...] = ()
+    denies: tuple[Statement, ...] = ()
+    own_denies: tuple[Statement, ...] = ()
+    is_readable: bool = True
+
+
+NO_LIMIT: Final = Limit()
+
+
+def limit(
+    actions: Catalogue,
+    *,
+    boundary: Document | None = None,
+    scps: Sequence[Sequence[Document]] = (),
+    rcps: Iterable[Document] = (),
+    were_scps_read: bool = True,
+) -> Limit:
+    """A boundary that cannot be read leaves everything open; SCPs and RCPs that cannot be read soften nothing."""
+    bounds: list[tuple[Document, ...]] = [] if boundary is None or boundary.problem else [(boundary,)]
+    if were_scps_read:
+        bounds += [tuple(level) for level in scps if not any(document.problem for document in level)]
+    above = [*([boundary] if boundary else []), *(document for level in scps for document in level)]
+    narrowed = (replace(deny, actions=deny.actions & actions.under_rcps) for rcp in rcps for deny in rcp.denies)
+    return Limit(
+        tuple(bounds),
+        tuple(deny for document in above for deny in document.denies),
+        tuple(deny for deny in narrowed if deny.actions),
+        is_readable=not (boundary and boundary.problem),
+    )
+
+
+def evaluate(documents: Sequence[Document], limits: Limit, holder: Holder, actions: Catalogue) -> list[Privilege]:
     """What the policies together allow: one row for each verb, scope, certainty and level, in a fixed order.
 
     A row that a wider and surer row of its verb includes is left out.
     """
-    is_readable = not any(d.problem for d in documents) and not (boundary and boundary.problem)
-    placed = _grants(documents, boundary, holder, actions)
+    is_readable = limits.is_readable and not any(d.problem for d in documents)
+    placed = _grants(documents, limits, holder, actions)
     places: dict[tuple[str, bool, str, str], list[_Placed]] = defaultdict(list)
     for source, grant in placed:
         for certainty, mask in grant.by_certainty(is_readable=is_readable):
@@ -106,8 +146,8 @@ def evaluate(
         if scope == "single" and len({grant.pattern for _, grant in found}) > 1:
             scope = "set"
         reached = level(verb, scope, over_resource=over_resource)
-        if boundary and (verb, scope) == ("manage-policy", "self"):
-            reached = None  # the boundary limits the new policy as well
+        if (verb, scope) == ("manage-policy", "self") and not _leaves_an_administrator(limits, holder, actions):
+            reached = None  # the new policy is limited as well
         source, grant = found[0]
         privilege = Privilege(verb, scope, certainty, reached, source, grant.statement.text)
         rows[verb].setdefault((scope, certainty, reached), privilege)
@@ -125,12 +165,22 @@ def evaluate(
     return sorted(privileges, key=lambda row: (row.verb, row.scope, row.certainty, str(row.level)))
 
 
-def reached(
-    documents: Sequence[Document], boundary: Document | None, holder: Holder, actions: Catalogue
-) -> Iterator[Reach]:
+@lru_cache(maxsize=10_000)
+def _leaves_an_administrator(limits: Limit, holder: Holder, actions: Catalogue) -> bool:
+    placed = _grants([everything(actions)], limits, holder, actions)
+    return any(row.certainty == "definite" for row in _admin(placed, actions, is_readable=limits.is_readable))
+
+
+@cache
+def everything(actions: Catalogue) -> Document:
+    """What the root user has, whom no policy of the account names."""
+    return parse('{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}', actions)
+
+
+def reached(documents: Sequence[Document], limits: Limit, holder: Holder, actions: Catalogue) -> Iterator[Reach]:
     """What the policies together allow, resource pattern by resource pattern, for comparing with what should be."""
-    is_readable = not any(d.problem for d in documents) and not (boundary and boundary.problem)
-    for _, grant in _grants(documents, boundary, holder, actions, is_cut=True):
+    is_readable = limits.is_readable and not any(d.problem for d in documents)
+    for _, grant in _grants(documents, limits, holder, actions, is_cut=True):
         for certainty, mask in grant.by_certainty(is_readable=is_readable):
             for kind in actions.kinds(mask):
                 weight = "potential" if kind.verb == "unknown" else certainty
@@ -162,31 +212,44 @@ def _admin(placed: Iterable[_Placed], actions: Catalogue, *, is_readable: bool) 
 
 
 def _grants(
-    documents: Sequence[Document],
-    boundary: Document | None,
-    holder: Holder,
-    actions: Catalogue,
-    *,
-    is_cut: bool = False,
+    documents: Sequence[Document], limits: Limit, holder: Holder, actions: Catalogue, *, is_cut: bool = False
 ) -> list[_Placed]:
-    """`is_cut`: a grant that the boundary narrows stands once for each pattern of the boundary inside it."""
-    denies = [deny for document in (*documents, *([boundary] if boundary else [])) for deny in document.denies]
-    limit = boundary if boundary and not boundary.problem else None
+    """`is_cut`: a grant that a bound narrows stands once for each pattern of the bound inside it."""
+    denies = [deny for document in documents for deny in document.denies]
     placed = []
     for source, document in enumerate(documents):
-        for grant in _allowed(document, holder, actions):
-            for piece in _cut(grant, limit, actions) if is_cut and limit else [grant]:
-                left = _within(piece, limit, actions)
-                for deny in denies:
-                    left = _without(left, deny, actions)
-                if left.sure or left.unsure:
-                    placed.append((source, left))
+        for grant in _left_by(limits, document, holder, actions, is_cut=is_cut):
+            left = grant
+            for deny in denies:
+                left = _without(left, deny, actions)
+            if left.sure or left.unsure:
+                placed.append((source, left))
     return placed
 
 
-def _cut(grant: _Grant, boundary: Document, actions: Catalogue) -> list[_Grant]:
-    """The grant by the patterns to which the boundary narrows it; whole where they do not lie inside of it."""
-    allowing = [statement for statement in boundary.statements if statement.allows]
+@lru_cache(maxsize=100_000)
+def _left_by(
+    limits: Limit, document: Document, holder: Holder, actions: Catalogue, *, is_cut: bool
+) -> tuple[_Grant, ...]:
+    """What one document gives by itself within the limits."""
+    found = []
+    for grant in _allowed(document, holder, actions):
+        pieces = [grant]
+        for bound in limits.bounds:
+            if is_cut:
+                pieces = [part for piece in pieces for part in _cut(piece, bound, actions)]
+            pieces = [_within(piece, bound, actions) for piece in pieces]
+        for deny in limits.denies:
+            pieces = [_without(piece, deny, actions) for piece in pieces]
+        for deny in limits.own_denies:
+            pieces = [_without(piece, deny, actions, is_sure=not _ACCOUNT.match(piece.pattern)) for piece in pieces]
+        found += [piece for piece in pieces if piece.sure or piece.unsure]
+    return tuple(found)
+
+
+def _cut(grant: _Grant, bound: Sequence[Document], actions: Catalogue) -> list[_Grant]:
+    """The grant by the patterns to which the bound narrows it; whole where they do not lie inside of it."""
+    allowing = [statement for document in bound for statement in document.allows]
     if any(statement.is_everything_but for statement in allowing):
         return [grant]
     patterns = list(dict.fromkeys(r.pattern for statement in allowing for r in statement.resources))
@@ -202,15 +265,10 @@ def _cut(grant: _Grant, boundary: Document, actions: Catalogue) -> list[_Grant]:
     return pieces
 
 
-@lru_cache(maxsize=100_000)
-def _allowed(document: Document, holder: Holder, actions: Catalogue) -> tuple[_Grant, ...]:
+def _allowed(document: Document, holder: Holder, actions: Catalogue) -> Iterator[_Grant]:
     """What a document allows by itself, one for each resource of an Allow."""
-    return tuple(
-        grant
-        for statement in document.statements
-        if statement.allows
-        for grant in _allowed_by(statement, holder, actions)
-    )
+    for statement in document.allows:
+        yield from _allowed_by(statement, holder, actions)
 
 
 def _allowed_by(statement: Statement, holder: Holder, actions: Catalogue) -> Iterator[_Grant]:
@@ -238,26 +296,27 @@ def _is_own(pattern: str, holder: Holder) -> bool:
     return found is not None and holder.own == f"{found[1]}:{found[2]}"
 
 
-def _within(grant: _Grant, boundary: Document | None, actions: Catalogue) -> _Grant:
-    """What the boundary leaves of a grant; what it never mentions is gone."""
-    if boundary is None:
-        return grant
+def _within(grant: _Grant, bound: Iterable[Document], actions: Catalogue) -> _Grant:
+    """What the bound leaves of a grant; what it never mentions is gone."""
     held = grant.sure | grant.unsure
     sure = 0
     unsure = 0
-    for statement in boundary.statements:
-        if statement.allows:
+    for document in bound:
+        for statement in document.allows:
             certain, possible = _applies(statement, grant.pattern, held, actions)
             sure |= certain
-            # A permission that nobody knows is not known to be outside of a boundary either.
+            # A permission that nobody knows is not known to be out of bounds either.
             unsure |= possible | (held & actions.unknown)
     return _left(grant, grant.sure & sure, held & (sure | unsure))
 
 
-def _without(grant: _Grant, deny: Statement, actions: Catalogue) -> _Grant:
-    if not (grant.sure | grant.unsure) & deny.actions:
+def _without(grant: _Grant, deny: Statement, actions: Catalogue, *, is_sure: bool = True) -> _Grant:
+    held = grant.sure | grant.unsure
+    if not held & deny.actions:
         return grant
-    gone, doubtful = _applies(deny, grant.pattern, grant.sure | grant.unsure, actions)
+    gone, doubtful = _applies(deny, grant.pattern, held, actions)
+    if not is_sure:
+        gone, doubtful = 0, gone | doubtful
     return _left(grant, grant.sure & ~gone & ~doubtful, (grant.sure | grant.unsure) & ~gone)
 
 
@@ -340,6 +399,7 @@ class Documents:
         self.actions: Final = catalogue()
         self._documents: dict[int, Document] = {}
         self.names: Final[dict[int, str]] = {}
+        self._limits: dict[tuple[Document | None, aws_limits.Limits], Limit] = {}
         read: dict[str | None, Document] = {}
         found = con.execute(
             "select policy_key, name, document from policies where provider = 'aws' order by policy_key"
@@ -356,6 +416,27 @@ class Documents:
 
     def items(self) -> Iterable[tuple[int, Document]]:
         return self._documents.items()
+
+    def own(self, combination: Combination) -> list[Document]:
+        """The identity's and its groups' policies, as `bindings` has them."""
+        if combination.holder.is_root:
+            return [everything(self.actions)]
+        return [self[binding.policy_key] for binding in combination.bindings]
+
+    def limit(self, combination: Combination) -> Limit:
+        """Equal ones are one object."""
+        boundary = self[combination.boundary.policy_key] if combination.boundary else None
+        key = (boundary, combination.limits)
+        if key not in self._limits:
+            scps, rcps = combination.limits
+            self._limits[key] = limit(
+                self.actions,
+                boundary=boundary,
+                scps=[[self[policy_key] for policy_key in level] for level in scps.policies],
+                rcps=[self[policy_key] for level in rcps.policies for policy_key in level],
+                were_scps_read=scps.was_read,
+            )
+        return self._limits[key]
 
 
 class Combination(NamedTuple):
@@ -395,15 +476,15 @@ def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted
         ).fetchall()
     }
     found = con.execute(
-        "select combination, is_user, own, limits, bindings from aws_combinations order by combination"
+        "select combination, is_user, is_root, own, limits, bindings from aws_combinations order by combination"
     ).fetchall()
     con.execute("drop table aws_named; drop table aws_limited; drop table aws_bindings; drop table aws_combinations")
-    for number, is_user, own, limits, held in found:
+    for number, is_user, is_root, own, limits, held in found:
         bindings = [numbered[each] for each in dict.fromkeys(held)]
         boundaries = [b for b in bindings if b.is_boundary]
         yield Combination(
             number,
-            Holder(is_user=is_user, own=own),
+            Holder(is_user=is_user, is_root=is_root, own=own),
             tuple(b for b in bindings if not b.is_boundary),
             boundaries[0] if boundaries else None,
             kinds[limits],
@@ -413,7 +494,7 @@ def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Writes `privileges` of every AWS identity; groups have none of their own, their members have them."""
     documents = Documents(con)
-    wanted = "select identity_key from identities where provider = 'aws' and kind <> 'group'"
+    wanted = "select identity_key from identities where provider = 'aws' and kind not in ('group', 'delegated_admin')"
     found = combinations(con, documents, wanted=wanted)
     columns = (
         ("combination", "bigint"),
@@ -434,14 +515,16 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
 def _rows(found: Iterable[Combination], documents: Documents) -> Iterator[tuple[Any, ...]]:
     known: dict[tuple[Any, ...], list[Privilege]] = {}
     for combination in found:
-        own = [documents[b.policy_key] for b in combination.bindings]
-        boundary = documents[combination.boundary.policy_key] if combination.boundary else None
-        same = (*map(id, own), id(boundary), combination.holder)
+        own = documents.own(combination)
+        limits = documents.limit(combination)
+        same = (*map(id, own), id(limits), combination.holder)
         if same not in known:
-            known[same] = evaluate(own, boundary, combination.holder, documents.actions)
+            known[same] = evaluate(own, limits, combination.holder, documents.actions)
         considered = _considered(combination, documents)
         for row in known[same]:
-            source = combination.bindings[row.source] if row.source is not None else None
+            source = None
+            if row.source is not None and not combination.holder.is_root:
+                source = combination.bindings[row.source]
             yield (
                 combination.number,
                 row.verb,
@@ -450,7 +533,7 @@ def _rows(found: Iterable[Combination], documents: Documents) -> Iterator[tuple[
                 row.level,
                 source.policy_key if source else None,
                 source.via_key if source else None,
-                row.statement,
+                row.statement if source else None,
                 considered,
             )
 
@@ -458,14 +541,46 @@ def _rows(found: Iterable[Combination], documents: Documents) -> Iterator[tuple[
 def _considered(combination: Combination, documents: Documents) -> str:
     every = (*combination.bindings, *([combination.boundary] if combination.boundary else []))
     denying = [b for b in every if documents[b.policy_key].denies]
-    parts = [f"denies in {listed(documents.names[b.policy_key] for b in denying)}" if denying else "no denies"]
-    if combination.boundary:
-        parts.append(f"boundary {documents.names.get(combination.boundary.policy_key, 'not collected')}")
+    if combination.holder.is_root:
+        parts = ["the account's root user"]
     else:
-        parts.append("no boundary")
+        parts = [f"denies in {listed(documents.names[b.policy_key] for b in denying)}" if denying else "no denies"]
+        if combination.boundary:
+            parts.append(f"boundary {documents.names.get(combination.boundary.policy_key, 'not collected')}")
+        else:
+            parts.append("no boundary")
     parts += [
         f"policy {documents.names.get(b.policy_key, 'not collected')} could not be read: {problem}"
         for b in every
         if (problem := documents[b.policy_key].problem)
     ]
+    parts += _weighed(combination.limits, documents)
     return "; ".join(parts)
+
+
+def _weighed(limits: aws_limits.Limits, documents: Documents) -> Iterator[str]:
+    unread = []
+    for words, levels in (("SCPs", limits.scps), ("RCPs", limits.rcps)):
+        policies = list(dict.fromkeys(key for level in levels.policies for key in level))
+        limiting = [key for key in policies if not _lets_all_through(documents[key], documents.actions)]
+        if limiting:
+            yield f"{words} {listed(documents.names[key] for key in limiting)} weighed"
+        if not levels.was_read:
+            unread.append(f"all {words}" if policies else words)
+        for key in policies:
+            if problem := documents[key].problem:
+                yield f"{words[:-1]} {documents.names[key]} could not be read: {problem}"
+    if unread:
+        yield f"{' and '.join(unread)} not read"
+
+
+def _lets_all_through(document: Document, actions: Catalogue) -> bool:
+    """As FullAWSAccess and RCPFullAWSAccess do, which AWS attaches everywhere: not worth a word."""
+    if document.problem or document.denies:
+        return False
+    return any(
+        statement.actions & actions.everything == actions.everything
+        and not statement.has_condition
+        and any(globs.is_everything(resource.pattern) for resource in statement.resources)
+        for statement in document.allows
+    )

@@ -44,6 +44,7 @@ selves as (
 )
 select i.identity_key,
        starts_with(i.identity_id, i.tenant_id || ':user/') as is_user,
+       i.identity_id = i.tenant_id || ':root' as is_root,
        case when s.identity_key is not null then substr(i.identity_id, 5) end as own,
        case when starts_with(i.identity_id, i.tenant_id || ':role/aws-service-role/') then 0 else l.limits end
            as limits,
@@ -55,14 +56,15 @@ left join held h on h.identity_key = i.identity_key
 left join selves s on s.identity_key = i.identity_key;
 
 create or replace temp table aws_combinations as
-select row_number() over (order by is_user, own, limits, bindings) as combination, is_user, own, limits, bindings
-from (select distinct is_user, own, limits, bindings from aws_held);
+select row_number() over (order by is_user, is_root, own, limits, bindings) as combination, is_user, is_root, own, limits, bindings
+from (select distinct is_user, is_root, own, limits, bindings from aws_held);
 
 create or replace temp table aws_holders as
 select h.identity_key, c.combination
 from aws_held h
 join aws_combinations c
   on c.is_user = h.is_user
+ and c.is_root = h.is_root
  and c.own is not distinct from h.own
  and c.limits = h.limits
  and c.bindings = h.bindings;

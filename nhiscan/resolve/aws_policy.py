@@ -77,6 +77,10 @@ class Document:
     problem: str | None = None
 
     @cached_property
+    def allows(self) -> tuple[Statement, ...]:
+        return tuple(statement for statement in self.statements if statement.allows)
+
+    @cached_property
     def denies(self) -> tuple[Statement, ...]:
         return tuple(statement for statement in self.statements if not statement.allows)
 

@@ -51,9 +51,8 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
 
 def _reach(found: Iterable[aws_iam.Combination], documents: aws_iam.Documents) -> Iterator[tuple[Any, ...]]:
     for combination in found:
-        own = [documents[b.policy_key] for b in combination.bindings]
-        boundary = documents[combination.boundary.policy_key] if combination.boundary else None
-        reached = aws_iam.reached(own, boundary, combination.holder, documents.actions)
+        own, limits = documents.own(combination), documents.limit(combination)
+        reached = aws_iam.reached(own, limits, combination.holder, documents.actions)
         for row in dict.fromkeys(reached):
             yield (combination.number, row.verb, row.pattern, row.scope, row.certainty, row.level, row.statement)
 

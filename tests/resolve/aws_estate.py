@@ -14,6 +14,8 @@ from nhiscan.model import (
     Coverage,
     Identity,
     Membership,
+    OrgNode,
+    OrgPolicy,
     Policy,
     PolicyBinding,
     Record,
@@ -45,10 +47,10 @@ class Estate:
     _trusts: int = 0
 
     def account(self, account: str = A, **coverage: str) -> None:
-        """Everything is covered but SCPs; `coverage` says otherwise by dataset."""
+        """Everything is covered but SCPs and RCPs; `coverage` says otherwise by dataset."""
         self.records.append(Tenant(f"aws:{account}", "aws"))
-        for dataset in ("policies", "memberships", "trusts", "scps"):
-            status = coverage.get(dataset, "unsupported" if dataset == "scps" else "complete")
+        for dataset in ("policies", "memberships", "trusts", "scps", "rcps"):
+            status = coverage.get(dataset, "unsupported" if dataset in ("scps", "rcps") else "complete")
             self.records.append(Coverage("aws", f"aws:{account}", dataset, status))
 
     def identity(self, name: str, account: str = A) -> str:
@@ -68,7 +70,7 @@ class Estate:
         )
         return identity_id
 
-    def policy(self, *statements: dict[str, Any] | str, account: str = A) -> str:
+    def policy(self, *statements: dict[str, Any] | str, account: str = A, kind: str = "customer_managed") -> str:
         """A text stands for a whole document, such as one that is not JSON."""
         self._policies += 1
         name = f"policy-{self._policies}"
@@ -79,7 +81,7 @@ class Estate:
         )
         policy_id = f"aws:{account}:policy/{name}"
         self.records.append(
-            Policy(policy_id, "aws", f"aws:{account}", "customer_managed", name, arn(f"policy/{name}", account), text)
+            Policy(policy_id, "aws", f"aws:{account}", kind, name, arn(f"policy/{name}", account), text)
         )
         return policy_id
 
@@ -91,6 +93,19 @@ class Estate:
 
     def bound(self, identity_id: str, *statements: dict[str, Any] | str) -> None:
         self.bind(identity_id, self.policy(*statements), role="boundary")
+
+    def organization(self, *units: str, account: str = A, management: str = B) -> None:
+        """A root, units below each other and, at the end, the account."""
+        nodes = [("root", "root", f"aws:{management}"), *((unit, "unit", f"aws:{management}") for unit in units)]
+        above = None
+        for name, kind, tenant_id in [*nodes, (account, "account", f"aws:{account}")]:
+            self.records.append(OrgNode(name, tenant_id, kind, name, above))
+            above = name
+
+    def control(self, node: str, *statements: dict[str, Any] | str, kind: str = "scp", management: str = B) -> None:
+        """An SCP or RCP of one node, which lets everything through where it says nothing."""
+        policy_id = self.policy(*(statements or [allow("*")]), account=management, kind=kind)
+        self.records.append(OrgPolicy(policy_id, node_id=node))
 
     def join(self, identity_id: str, group_id: str) -> None:
         self.records.append(Membership(identity_id, group_id))

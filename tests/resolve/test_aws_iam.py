@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nhiscan.resolve.aws_actions import catalogue
-from nhiscan.resolve.aws_iam import Holder, evaluate
+from nhiscan.resolve.aws_iam import Holder, evaluate, limit
 from nhiscan.resolve.aws_policy import Document, parse
 from nhiscan.resolve.privilege_rows import Privilege
 from nhiscan.resolve.verbs import CERTAINTIES, SCOPES, VERBS
@@ -40,8 +40,8 @@ def read(text: str | None) -> Document:
 
 
 def privileges(*policies: str | None, boundary: str | None = None, holder: Holder = ROLE) -> list[Privilege]:
-    limit = None if boundary is None else read(boundary)
-    return evaluate([read(text) for text in policies], limit, holder, catalogue())
+    limits = limit(catalogue(), boundary=None if boundary is None else read(boundary))
+    return evaluate([read(text) for text in policies], limits, holder, catalogue())
 
 
 def summary(

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
-import duckdb
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
-from nhiscan.model import OrgNode
+import duckdb
+import pytest
+
+from nhiscan.model import Coverage, Identity, OrgNode, OrgPolicy
 from nhiscan.resolve import privileges
-from tests.resolve.aws_estate import Estate, allow, arn, deny
+from tests.resolve.aws_estate import A, B, Estate, allow, arn, deny
+
+Json: TypeAlias = dict[str, Any]
 
 
 def resolved(estate: Estate) -> duckdb.DuckDBPyConnection:
@@ -100,35 +106,185 @@ def test_what_was_weighed_is_said() -> None:
     estate.give(role, allow("s3:GetObject"))
     estate.give(role, deny("iam:*"))
     estate.bound(role, allow("*"))
-    assert considered(resolved(estate), role, "read-data") == "denies in policy-2; boundary policy-3; SCPs not read"
+    assert (
+        considered(resolved(estate), role, "read-data")
+        == "denies in policy-2; boundary policy-3; SCPs and RCPs not read"
+    )
 
 
-def test_read_scps_are_not_called_unread_nor_weighed() -> None:
+def in_organization(
+    *levels: Sequence[Json], rcps: Sequence[Json] = (), granted: Any = "*", **coverage: str
+) -> tuple[Estate, str]:
+    """A role with actions on everything under one list of SCPs a level, from the root to the account."""
     estate = Estate()
-    estate.account(scps="complete")
+    estate.account(**{"scps": "complete", "rcps": "complete", **coverage})
+    units = [f"unit-{number}" for number in range(len(levels) - 2)]
+    estate.organization(*units)
+    for node, statements in zip(["root", *units, A], levels, strict=True):
+        estate.control(node, *statements)
+        estate.control(node, kind="rcp")
+    for statement in rcps:
+        estate.control("root", statement, kind="rcp")
     role = estate.identity("role/app")
-    estate.give(role, allow("*"))
+    estate.give(role, allow(granted))
+    return estate, role
+
+
+def administrator(estate: Estate, identity_id: str) -> str:
+    found = [row[2] for row in held(resolved(estate), identity_id) if row[0] == "admin"]
+    assert len(found) < 2
+    return found[0] if found else "no"
+
+
+SENDS = ("write-data", "all", "definite", 4)
+FREE: list[Json] = []
+NO_IAM = [allow("*"), deny("iam:*")]
+
+
+def test_scps_that_let_everything_through_leave_an_administrator_and_are_not_named() -> None:
+    estate, role = in_organization(FREE, FREE)
     con = resolved(estate)
     assert ("admin", "all", "definite", 5) in held(con, role)
-    assert considered(con, role, "admin") == "no denies; no boundary; SCPs read but not weighed"
+    assert considered(con, role, "admin") == "no denies; no boundary"
+
+
+@pytest.mark.parametrize("level", range(3))
+def test_a_deny_on_any_level_takes_away(level: int) -> None:
+    levels = [FREE, FREE, FREE]
+    levels[level] = NO_IAM
+    assert administrator(*in_organization(*levels)) == "no"
+
+
+@pytest.mark.parametrize("level", range(3))
+def test_every_level_has_to_allow(level: int) -> None:
+    levels = [FREE, FREE, FREE]
+    levels[level] = [allow(["s3:*", "ec2:*"])]
+    estate, role = in_organization(*levels)
+    assert held(resolved(estate), role) & {READS, ("admin", "all", "definite", 5)} == {READS}
+
+
+def test_what_one_scp_of_a_level_leaves_out_another_of_it_may_allow() -> None:
+    estate, role = in_organization([allow(["s3:*", "ec2:*"])], FREE)
+    estate.control("root", allow(["iam:*", "kms:*", "sts:*"]))
+    assert administrator(estate, role) == "definite"
+
+
+def test_weighed_scps_are_named() -> None:
+    estate, role = in_organization(FREE, [allow("*"), deny("s3:*")], granted=["s3:GetObject", "sqs:SendMessage"])
+    con = resolved(estate)
+    assert held(con, role) == {SENDS}
+    assert considered(con, role, "write-data") == "no denies; no boundary; SCPs policy-3 weighed"
 
 
 def test_an_account_without_scps_needs_no_word_on_them() -> None:
     estate = Estate()
-    estate.account(scps="not_applicable")
+    estate.account(scps="not_applicable", rcps="not_applicable")
     role = estate.identity("role/app")
     estate.give(role, allow("s3:GetObject"))
     assert considered(resolved(estate), role, "read-data") == "no denies; no boundary"
 
 
 def test_scps_do_not_limit_the_account_that_manages_the_organization() -> None:
+    estate, _ = in_organization(NO_IAM, FREE)
+    estate.account(B, scps="complete", rcps="complete")
+    manager = estate.identity("role/manager", B)
+    estate.give(manager, allow("*"))
+    con = resolved(estate)
+    assert ("admin", "all", "definite", 5) in held(con, manager)
+    assert considered(con, manager, "admin") == "no denies; no boundary"
+
+
+def test_scps_do_not_limit_service_linked_roles() -> None:
+    estate, _ = in_organization([allow("*"), deny("*")], FREE)
+    linked = estate.identity("role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS")
+    estate.give(linked, allow("s3:GetObject"))
+    assert held(resolved(estate), linked) == {READS}
+
+
+def add_root(estate: Estate) -> str:
+    root = f"aws:{A}:root"
+    native_id = f"arn:aws:iam::{A}:root"
+    estate.records.append(Identity(root, "aws", f"aws:{A}", "root_user", "root", native_id=native_id, is_nhi=False))
+    return root
+
+
+def test_scps_limit_the_root_user_of_a_member() -> None:
+    estate, _ = in_organization(NO_IAM, FREE)
+    root = add_root(estate)
+    con = resolved(estate)
+    assert READS in held(con, root)
+    assert "admin" not in {row[0] for row in held(con, root)}
+    assert considered(con, root, "read-data") == "the account's root user; SCPs policy-1 weighed"
+
+
+def test_a_free_root_user_is_an_administrator_without_a_policy() -> None:
     estate = Estate()
-    estate.account(scps="complete")
-    role = estate.identity("role/app")
-    estate.give(role, allow("s3:GetObject"))
-    tenant_id = role.rpartition(":")[0]
-    estate.records.append(OrgNode(node_id="root", tenant_id=tenant_id, kind="root", name="Root"))
-    assert considered(resolved(estate), role, "read-data") == "no denies; no boundary"
+    estate.account(scps="not_applicable", rcps="not_applicable")
+    add_root(estate)
+    con = resolved(estate)
+    found = con.execute("select certainty, policy_key, statement, considered from privileges where verb = 'admin'")
+    assert found.fetchall() == [("definite", None, None, "the account's root user")]
+
+
+@pytest.mark.parametrize("status", ["partial", "denied", "unsupported", "failed"])
+def test_scps_that_were_read_in_part_only_deny(status: str) -> None:
+    granted = ["s3:GetObject", "sqs:SendMessage"]
+    estate, role = in_organization([allow("s3:*"), deny("s3:*")], FREE, granted=granted, scps=status)
+    con = resolved(estate)
+    assert held(con, role) == {SENDS}
+    assert considered(con, role, "write-data").endswith("SCPs policy-1 weighed; all SCPs not read")
+
+
+def test_a_carried_dataset_counts_as_what_it_was_when_it_was_read() -> None:
+    estate, role = in_organization(NO_IAM, FREE, granted="s3:GetObject")
+    estate.records = [r for r in estate.records if not (isinstance(r, Coverage) and r.dataset == "scps")]
+    estate.records.append(Coverage("aws", f"aws:{A}", "scps", "carried", original_status="complete"))
+    con = resolved(estate)
+    assert considered(con, role, "read-data") == "no denies; no boundary; SCPs policy-1 weighed"
+
+
+def test_a_level_without_any_policy_was_not_read() -> None:
+    estate, role = in_organization(FREE, FREE)
+    estate.records = [r for r in estate.records if not (isinstance(r, OrgPolicy) and r.node_id == A)]
+    con = resolved(estate)
+    assert ("admin", "all", "definite", 5) in held(con, role)
+    assert considered(con, role, "admin") == "no denies; no boundary; all SCPs and all RCPs not read"
+
+
+def test_a_tree_that_does_not_reach_its_root_was_not_read_whole() -> None:
+    estate, role = in_organization(FREE, FREE, FREE)
+    estate.records = [r for r in estate.records if not (isinstance(r, OrgNode) and r.kind == "root")]
+    assert considered(resolved(estate), role, "admin").endswith("all SCPs and all RCPs not read")
+
+
+def test_units_below_each_other_in_a_circle_end() -> None:
+    estate, role = in_organization(FREE, FREE, FREE)
+    estate.records = [r for r in estate.records if not (isinstance(r, OrgNode) and r.kind == "root")]
+    estate.records.append(OrgNode("root", f"aws:{B}", "unit", "root", "unit-0"))
+    assert ("admin", "all", "definite", 5) in held(resolved(estate), role)
+
+
+def test_an_scp_that_cannot_be_read_softens_nothing_and_is_named() -> None:
+    estate, role = in_organization(FREE, FREE)
+    estate.control("root", "{")
+    con = resolved(estate)
+    assert ("admin", "all", "definite", 5) in held(con, role)
+    assert "SCP policy-6 could not be read: not JSON" in considered(con, role, "admin")
+
+
+def test_an_rcp_denies_on_resources_of_services_that_know_rcps() -> None:
+    granted = ["s3:GetObject", "sns:Publish"]
+    estate, role = in_organization(FREE, FREE, rcps=[deny(granted, Principal="*")], granted=granted)
+    con = resolved(estate)
+    assert held(con, role) == {SENDS}
+    assert considered(con, role, "write-data") == "no denies; no boundary; RCPs policy-5 weighed"
+
+
+def test_an_rcp_does_not_say_for_certain_what_is_denied_in_a_named_account() -> None:
+    estate, _ = in_organization(FREE, FREE, rcps=[deny("sqs:SendMessage", Principal="*")])
+    sender = estate.identity("role/sender")
+    estate.give(sender, allow("sqs:SendMessage", f"arn:aws:sqs:eu-central-1:{B}:inbox"))
+    assert held(resolved(estate), sender) == {("write-data", "single", "potential", 3)}
 
 
 def test_unread_scps_do_not_soften_an_administrator() -> None:
@@ -138,7 +294,7 @@ def test_unread_scps_do_not_soften_an_administrator() -> None:
     estate.give(role, allow("*"))
     con = resolved(estate)
     assert ("admin", "all", "definite", 5) in held(con, role)
-    assert considered(con, role, "admin").endswith("SCPs not read")
+    assert considered(con, role, "admin").endswith("SCPs and RCPs not read")
 
 
 def test_a_document_that_cannot_be_read_is_named() -> None:
