@@ -1,5 +1,5 @@
--- Identities that are not labelled non-production themselves (env-nonprod-reaches-prod speaks of those): where they stand, whom
--- they may become, and where they were used.
+-- Identities that are not labelled non-production themselves (env-nonprod-reaches-prod speaks of those): where they stand, as whom
+-- they may act, and where they were used. What lies behind a hub is summed up by environment once, however many stand before it.
 with tenant_labels as (
     select
         value as tenant_id,
@@ -7,6 +7,18 @@ with tenant_labels as (
     from company
     where kind = 'tenant'
     group by value
+),
+ends as (
+    select
+        e.from_key,
+        t.environment,
+        e.certainty = 'definite' as is_definite,
+        min('may act as ' || t.identity_id) as way
+    from access_edges e
+    join identity_facts t on t.identity_key = e.to_key
+    where e.kind <> 'member-of'
+        and e.from_key <> e.to_key
+    group by e.from_key, t.environment, e.certainty = 'definite'
 ),
 touched as (
     select
@@ -17,13 +29,20 @@ touched as (
     from identity_facts f
     union all
     select
+        d.from_key,
+        d.environment,
+        d.way,
+        case when d.is_definite then 1 else 0 end
+    from ends d
+    union all
+    select
         e.from_key,
-        t.environment,
-        'may become ' || t.identity_id,
-        case when e.certainty = 'definite' then 1 else 0 end
+        d.environment,
+        d.way,
+        case when e.certainty = 'definite' and d.is_definite then 1 else 0 end
     from access_edges e
-    join identity_facts t on t.identity_key = e.to_key
-    where e.kind = 'may-assume'
+    join access_hubs h on h.hub_key = e.to_key
+    join ends d on d.from_key = h.hub_key
     union all
     select
         f.identity_key,

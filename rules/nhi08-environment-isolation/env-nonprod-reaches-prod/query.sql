@@ -1,5 +1,5 @@
--- Identities with a non-production label, in a tenant that is production or with a way into an identity that is. Both ends need a
--- label; what an unlabelled end is stays open.
+-- Identities with a non-production label, in a tenant that is production or one step from an identity that is. Both ends need a
+-- label; what an unlabelled end is stays open. What lies behind a hub is summed up once, however many stand before it.
 with tenant_labels as (
     select
         value as tenant_id,
@@ -8,7 +8,7 @@ with tenant_labels as (
     where kind = 'tenant'
     group by value
 ),
-reached as (
+ends as (
     select
         e.from_key,
         max(case when e.certainty = 'definite' and t.environment = 'prod' then 1 else 0 end) as is_sure,
@@ -18,8 +18,40 @@ reached as (
         max(case when t.environment is null then 1 else 0 end) as is_unlabelled
     from access_edges e
     join identity_facts t on t.identity_key = e.to_key
-    where e.kind = 'may-assume'
+    where e.kind <> 'member-of'
     group by e.from_key
+),
+steps as (
+    select
+        d.from_key,
+        d.is_sure,
+        d.level,
+        d.example,
+        d.is_possible,
+        d.is_unlabelled
+    from ends d
+    union all
+    select
+        e.from_key,
+        case when e.certainty = 'definite' then d.is_sure else 0 end,
+        case when e.certainty = 'definite' then d.level end,
+        case when e.certainty = 'definite' then d.example end,
+        d.is_possible,
+        d.is_unlabelled
+    from access_edges e
+    join access_hubs h on h.hub_key = e.to_key
+    join ends d on d.from_key = h.hub_key
+),
+reached as (
+    select
+        s.from_key,
+        max(s.is_sure) as is_sure,
+        max(s.level) as level,
+        min(s.example) as example,
+        max(s.is_possible) as is_possible,
+        max(s.is_unlabelled) as is_unlabelled
+    from steps s
+    group by s.from_key
 ),
 weighed as (
     select
@@ -58,13 +90,13 @@ select
     w.native_id as arn,
     w.environment,
     case
-        when w.is_sure = 1 then 'may become ' || w.example || ' in production'
+        when w.is_sure = 1 then 'may act as ' || w.example || ' in production'
         else 'holds level ' || cast(w.level as varchar) || ' in ' || w.tenant_id || ', which is production'
     end as way,
     case
         when w.is_inside = 1 then 'its rights in the production tenant were not established'
         when w.is_possible = 1 then 'a way into production depends on conditions'
-        else 'it may become an identity without a label'
+        else 'it may act as an identity without a label'
     end as doubt,
     w.example as reaches
 from weighed w

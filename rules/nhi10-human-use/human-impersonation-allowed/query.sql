@@ -1,20 +1,51 @@
--- Partners' machine identities, and the people who may become them. Administrators may become anybody: priv-admin-equivalent and
--- our own administration are the place for that, and not each identity in turn.
-with ways as (
+-- Partners' machine identities, and the people who are one step from them. Administrators may become anybody: priv-admin-equivalent
+-- and our own administration are the place for that, and not each identity in turn. People before a hub are counted once for all
+-- that is behind it; where several ways lead to an identity, the widest says how many people there are at least.
+with people as (
     select
         e.to_key,
-        count(distinct case when e.certainty = 'definite' then e.from_key end) as people,
+        count(distinct case when e.certainty = 'definite' then e.from_key end) as sure,
         count(distinct e.from_key) as possible,
         min(case when e.certainty = 'definite' then p.name end) as example,
         min(case when e.certainty = 'definite' then e.evidence end) as evidence
     from access_edges e
     join identity_facts p on p.identity_key = e.from_key
-    where e.kind = 'may-assume'
+    where e.kind <> 'member-of'
         and p.is_nhi = false
         and p.is_enabled
         and not coalesce(p.is_admin, false)
         and p.name not in $allowed
     group by e.to_key
+),
+steps as (
+    select
+        p.to_key,
+        p.sure,
+        p.possible,
+        p.example,
+        p.evidence
+    from people p
+    union all
+    select
+        e.to_key,
+        case when e.certainty = 'definite' then p.sure else 0 end,
+        p.possible,
+        case when e.certainty = 'definite' then p.example end,
+        case when e.certainty = 'definite' then coalesce(p.evidence, e.evidence, h.name) end
+    from access_edges e
+    join access_hubs h on h.hub_key = e.from_key
+    join people p on p.to_key = h.hub_key
+),
+ways as (
+    select
+        s.to_key,
+        max(s.sure) as people,
+        max(s.possible) as possible,
+        sum(case when s.sure > 0 then 1 else 0 end) as ways,
+        min(s.example) as example,
+        min(s.evidence) as evidence
+    from steps s
+    group by s.to_key
 )
 select
     f.identity_id as subject_id,
@@ -29,11 +60,13 @@ select
     f.name as identity,
     f.kind,
     f.native_id as arn,
-    w.people,
+    case when w.ways > 1 then 'at least ' else '' end
+    || case when w.people = 1 then 'one person' else cast(w.people as varchar) || ' people' end as people,
     w.example,
     w.evidence,
     case
-        when w.people = 0 then 'the way of ' || cast(w.possible as varchar) || ' people depends on conditions'
+        when w.people = 0 then 'the way of ' || case when w.possible = 1 then 'one person' else cast(w.possible as varchar) || ' people' end
+            || ' depends on conditions'
         else 'what it may do was not established'
     end as doubt
 from identity_facts f
