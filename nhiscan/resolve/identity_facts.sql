@@ -76,5 +76,8 @@ left join first_partner p on p.identity_key = i.identity_key
 left join owned o on o.identity_key = i.identity_key
 left join admin_ways r on r.identity_key = i.identity_key
 left join covered cc on cc.tenant_id = i.tenant_id and cc.dataset = 'credentials'
-left join covered cp on cp.tenant_id = i.tenant_id and cp.dataset = 'policies'
+left join covered cp
+    on cp.tenant_id = i.tenant_id
+    -- what the rights of a provider without an evaluator of its own are read from
+    and cp.dataset = case when i.provider in ('aws', 'vault') then 'policies' else 'grants' end
 where i.kind not in ('group', 'entity')

@@ -8,25 +8,32 @@ from typing import Final
 
 import duckdb
 
-from nhiscan.resolve import aws_iam, vault
+from nhiscan.resolve import aws_iam, table_privileges, vault
 
 EVALUATORS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection], None]]] = {
     "aws": aws_iam.run,
     "vault": vault.run,
 }
+_DATASETS: Final = ["policies", "memberships"]
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
-    """Evaluates every provider that is present and known.
+    """Evaluates every provider that is present: by its own evaluator, or by its grants and its collector's table.
 
-    Where policies or memberships were not read completely, an identity keeps what was found and gains a row
-    `unknown` that names the dataset.
+    Where policies, grants or memberships were not read completely, an identity keeps what was found and gains a row
+    `unknown` that names the dataset. Raises: ConfigError when a collector's table is wrong.
     """
     con.execute("delete from privileges")
     for (provider,) in con.execute("select distinct provider from identities order by provider").fetchall():
         if provider in EVALUATORS:
             EVALUATORS[provider](con)
-            con.execute(_sql("privileges_uncovered"), [provider])
+            needed = _DATASETS
+        elif table_privileges.is_offered(con, provider):
+            table_privileges.run(con, provider)
+            needed = table_privileges.datasets(con, provider)
+        else:
+            continue
+        con.execute(_sql("privileges_uncovered"), {"provider": provider, "needed": needed})
 
 
 def _sql(name: str) -> str:

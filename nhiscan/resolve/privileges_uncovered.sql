@@ -1,9 +1,7 @@
 -- What was not read may allow anything: one row `unknown` an identity, naming the datasets.
 insert into privileges
 with needed as (
-    select 'policies' as dataset
-    union all
-    select 'memberships' as dataset
+    select unnest($needed) as dataset
 ),
 covered as (
     select c.tenant_id, c.dataset
@@ -26,5 +24,5 @@ select i.identity_key, 'unknown', 'all', 'potential', null, null, null, null,
        'not read completely: ' || u.datasets
 from identities i
 join uncovered u on u.tenant_id = i.tenant_id
-where i.provider = ?
+where i.provider = $provider
   and i.kind not in ('group', 'entity');
