@@ -41,6 +41,7 @@ EXIT_INCOMPLETE: Final = 3
 EXIT_INTERNAL: Final = 5
 EXIT_INTERRUPTED: Final = 130
 _CELL: Final = 300  # characters of a value in a table
+_LONG: Final = 5000  # characters of a statement or command on a line of its own
 _NARROWEST: Final = 12  # columns of a table are not cut further to fit a terminal
 _SHORT_ID: Final = 10  # digits of the id of a case or finding in a table
 _YEARS: Final = range(1970, 2200)  # rules count back from --as-of, and dates end at both sides
@@ -607,6 +608,31 @@ def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> Non
 
 
 @cli.command()
+@_reading
+@click.argument("id_", metavar="ID")
+@click.option("--to", metavar="ID", help="Lead to this identity instead of an administrator.")
+def path(config_file: Path, scan_id: str | None, as_json: bool, id_: str, to: str | None) -> None:
+    """Show how an identity becomes an administrator, step by step.
+
+    Each step with what allows it, how to break it and commands to check it by hand. The shortest way of which every
+    step is definite; without one the shortest that depends on something, and on what.
+
+    ID is an identity's id or the provider's own, or that of one of its credentials.
+
+    Example: nhiscan path arn:aws:iam::111111111111:user/anna.lindqvist
+    """
+    from nhiscan import path as ways
+    from nhiscan import remedy
+
+    with _published(config_file, scan_id) as con:
+        told = remedy.shape(ways.ask(con, id_, to=to))
+    if as_json:
+        _print_json(told)
+    else:
+        _print_path(told)
+
+
+@cli.command()
 @_config_option
 @_json_option
 @click.argument("before", metavar="[A]", default="previous")
@@ -1005,7 +1031,9 @@ def _list(con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any], *, as
 
 def _print_sections(sections: Sequence[Section], *, as_json: bool) -> None:
     if as_json:
-        _print_json({s.title: [dict(zip(s.columns, row, strict=True)) for row in s.rows] for s in sections})
+        told: dict[str, Any] = {s.title: [dict(zip(s.columns, row, strict=True)) for row in s.rows] for s in sections}
+        cut = {section.title: section.more for section in sections if section.more}
+        _print_json({**told, "not listed": cut} if cut else told)
         return
     for section in sections:
         click.echo(f"{section.title}:{'' if section.rows else ' none'}")
@@ -1015,7 +1043,56 @@ def _print_sections(sections: Sequence[Section], *, as_json: bool) -> None:
                     click.echo(f"  {column}: {_cell(value, 300)}")
         elif section.rows:
             _print_table(section.columns, section.rows)
+        if section.more:
+            click.echo(f"and {section.more} more")
         click.echo()
+
+
+def _print_path(told: Mapping[str, Any]) -> None:
+    start = _cell(told["from_id"])
+    goal = "an administrator" if told["to_id"] is None else _cell(told["to_id"])
+    steps = told["steps"]
+    if told["certainty"] is None:
+        click.echo(f"no way is known from {start} to {goal}")
+    elif not steps and not told["is_cut"]:
+        doubt = "" if told["certainty"] == "definite" else ", if what this depends on is met"
+        click.echo(f"{start} is {goal} itself{doubt}")
+    elif told["certainty"] == "definite":
+        click.echo(f"{start} comes to {goal}: {_counted(len(steps), 'step')}, all definite")
+    else:
+        click.echo(f"{start} may come to {goal}: {_counted(len(steps), 'step')}; no way is definite")
+        for number, step in enumerate(steps, 1):
+            if step["certainty"] != "definite":
+                click.echo(f"  step {number} is {step['certainty']}: it depends on what its evidence names")
+    for number, step in enumerate(steps, 1):
+        click.echo(f"\n{number}. {_cell(step['from_id'])}\n   to {_cell(step['to_id'])}: {_cell(step['says'])}")
+        _print_facts(step, ("certainty", "path_id", "through", "resource_id"))
+        for side in step["allowed_by"]:
+            _print_facts(side, ("policy", "statement"))
+        _print_facts(step, ("evidence", "to_break", "check_by_hand"))
+    if told["is_cut"]:
+        click.echo("\nthe scan does not hold the rest of this way")
+    for right in told["because"]:
+        last = _cell(steps[-1]["to_id"]) if steps else start
+        doubt = "" if right["certainty"] == "definite" else f", if what this depends on is met ({right['certainty']})"
+        click.echo(f"\n{last} is an administrator{doubt}")
+        _print_facts(right, ("policy", "through_group", "statement", "considered", "to_break", "check_by_hand"))
+    if told["not_read"]:
+        places = ", ".join(f"{_cell(gap['tenant_id'])} {gap['dataset']}" for gap in told["not_read"])
+        hides = "what they forbid is not taken off" if told["certainty"] == "definite" else "a way may be hidden there"
+        click.echo(f"\nnot wholly read: {places}; {hides}")
+
+
+def _print_facts(facts: Mapping[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        value = facts[name]
+        for text in value if isinstance(value, list) else [value] if value is not None else []:
+            shown = "a name holds characters that a terminal does not show" if text is None else _cell(text, _LONG)
+            click.echo(f"   {name.replace('_', ' ')}: {shown}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
-from nhiscan.config import nearest
-from nhiscan.errors import QueryError
 from nhiscan.narrow import find_partner
+from nhiscan.path import not_one
 
-_MANY: Final = 20  # known names beyond this are not listed in a hint
+_MANY: Final = 20  # neighbours in the graph beyond this are counted and not listed
 
 
 @dataclass(frozen=True)
 class Section:
-    """A titled answer of a query."""
+    """A titled answer of a query; `more`: rows beyond those listed."""
 
     title: str
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+    more: int = 0
 
 
 _HASH: Final = re.compile(r"[0-9a-f]{6,}")  # enough of an id of a case or finding to mean one
@@ -85,11 +86,29 @@ _IDENTITY: Final = {
         from credential_facts
         where identity_key = $id
         order by 1""",
-    "privileges": """
-        select verb, scope, certainty, level, statement, considered
-        from privileges
+    "effective privilege": """
+        select p.verb, p.scope, p.certainty,
+               coalesce(p.level, case when p.certainty = 'definite' then n.level end) as level,
+               l.name as policy, g.name as through_group, p.statement, p.considered
+        from privileges p
+        left join narrow_levels n on n.identity_key = p.identity_key and n.verb = p.verb
+        left join policies l on l.policy_key = p.policy_key
+        left join identities g on g.identity_key = p.via_key
+        where p.identity_key = $id
+        order by 4 desc nulls last, p.verb, p.scope, p.certainty, p.statement, l.name, g.name, p.considered""",
+    "unused privilege": """
+        select verb, level, is_used, last_used_at, services, services_unused, known_from, source, evidence
+        from unused_privileges
         where identity_key = $id
-        order by level desc nulls last, verb, scope, certainty, statement""",
+        order by level desc, verb, is_used""",
+    "paths": """
+        select r.goal, r.certainty, r.hops, n.identity_id as next_id
+        from reach r
+        left join identities n on n.identity_key = r.next_key
+        where r.identity_key = $id
+        order by all""",
+}
+_IDENTITY_FROM_OUTSIDE: Final = {
     "trusts": """
         select mechanism, principal, external_id_check, audience_check, subject_check, narrowed_by
         from trusts
@@ -181,7 +200,7 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
             {"name": name},
         ).fetchall()
         if len(begun) > 1:
-            raise _not_one("case or finding", name, [row[0] for row in begun], ())
+            raise not_one("case or finding", name, [row[0] for row in begun], ())
         for id_, is_case in begun:
             return _sections(con, _CASE if is_case else _FINDING, id_)
     credentials = con.execute(
@@ -190,7 +209,7 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
     ).fetchall()
     if len(credentials) == 1:
         credential_id, identity_key = credentials[0]
-        return _sections(con, _CREDENTIAL, credential_id) + _sections(con, _IDENTITY, identity_key)
+        return _sections(con, _CREDENTIAL, credential_id) + _identity(con, identity_key)
     found = con.execute(
         "select identity_key, identity_id from identity_facts where identity_id = $name or native_id = $name",
         {"name": name},
@@ -204,8 +223,25 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
     if len(found) != 1:
         several = [row[0] for row in credentials] + [row[1] for row in found]
         known = con.execute("select identity_id from identity_facts union select credential_id from credential_facts")
-        raise _not_one("identity, credential, finding or case", name, several, (row[0] for row in known.fetchall()))
-    return _sections(con, _IDENTITY, found[0][0])
+        raise not_one("identity, credential, finding or case", name, several, (row[0] for row in known.fetchall()))
+    return _identity(con, found[0][0])
+
+
+def _identity(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
+    return [
+        *_sections(con, _IDENTITY, key),
+        _neighbours(con, "can become", key, inward=False),
+        _neighbours(con, "can be taken over by", key, inward=True),
+        *_sections(con, _IDENTITY_FROM_OUTSIDE, key),
+    ]
+
+
+def _neighbours(con: duckdb.DuckDBPyConnection, title: str, key: int, *, inward: bool) -> Section:
+    sql = resources.files("nhiscan").joinpath("show_neighbours.sql").read_text(encoding="utf-8")
+    con.execute(sql, {"key": key, "inward": inward, "most": _MANY})
+    *columns, _ = (column[0] for column in con.description or ())
+    rows = con.fetchall()
+    return Section(title, tuple(columns), [row[:-1] for row in rows], more=rows[0][-1] - len(rows) if rows else 0)
 
 
 def _sections(con: duckdb.DuckDBPyConnection, queries: Mapping[str, str], id_: Any) -> list[Section]:
@@ -215,16 +251,3 @@ def _sections(con: duckdb.DuckDBPyConnection, queries: Mapping[str, str], id_: A
         columns = tuple(column[0] for column in con.description or ())
         sections.append(Section(title, columns, con.fetchall()))
     return sections
-
-
-def _not_one(what: str, name: str, found: list[str], known: Iterable[str]) -> QueryError:
-    if found:
-        return QueryError(f"{name!r} means several", hint=f"take one of the ids: {', '.join(found[:_MANY])}")
-    words = sorted(set(known))
-    if not words:
-        return QueryError(f"no {what} {name!r}", hint="the scan holds none")
-    hint = nearest(name, words)
-    return QueryError(
-        f"no {what} {name!r}",
-        hint=hint if len(words) <= _MANY or hint.startswith("did") else "take an id from the lists",
-    )
