@@ -99,6 +99,7 @@ class Catalogue:
         self._globs: dict[str, int] = {}
         self._kinds: dict[int, tuple[VerbActions, ...]] = {}
         self._reaches: dict[str, Reach] = {}
+        self._services: dict[int, tuple[str, ...]] = {}
         self._selections: dict[tuple[tuple[str, ...], bool, bool], int] = {}
         self.core: Final = self._union(verbs.core)
         self.assume_role: Final = self.actions("sts:AssumeRole")
@@ -128,6 +129,15 @@ class Catalogue:
         if mask not in self._kinds:
             self._kinds[mask] = tuple(kind for kind in self.verbs if mask & kind.mask)
         return self._kinds[mask]
+
+    def services(self, mask: int) -> tuple[str, ...]:
+        """The services of the actions in the mask, in order."""
+        if mask not in self._services:
+            bits = bin(mask & self.everything)[:1:-1]  # the lowest first, as far as there are any
+            named = (name for name, bit in zip(self._names, bits, strict=False) if bit == "1")
+            found = dict.fromkeys(name.partition(":")[0] for name in named)
+            self._services[mask] = tuple(found)
+        return self._services[mask]
 
     def selected(self, names: tuple[str, ...], *, is_everything_but: bool, allows: bool) -> int:
         """The actions of a statement; equal lists share one integer.

@@ -190,6 +190,16 @@ def reached(documents: Sequence[Document], limits: Limit, holder: Holder, action
         yield Reach("unknown", "*", "all", "potential", None, None)
 
 
+def sure_actions(documents: Sequence[Document], limits: Limit, holder: Holder, actions: Catalogue) -> dict[str, int]:
+    """Verb -> the actions that definitely give it, whatever the resource; `admin` is given by several and left out."""
+    found: dict[str, int] = defaultdict(int)
+    if limits.is_readable and not any(document.problem for document in documents):
+        for _, grant in _grants(documents, limits, holder, actions):
+            for kind in () if grant.is_conditional else actions.kinds(grant.sure):
+                found[kind.verb] |= grant.sure & kind.mask
+    return dict(found)
+
+
 def _admin(placed: Iterable[_Placed], actions: Catalogue, *, is_readable: bool) -> list[Privilege]:
     """At most one row: the core actions on every resource, as sure as the least sure part that is needed."""
     held = dict.fromkeys(CERTAINTIES, 0)
