@@ -92,7 +92,7 @@ def table(size: int, found: dict[str, dict[str, Any]]) -> list[str]:
         "|---|--:|--:|--:|",
     ]
     for step, measured in found.items():
-        if step in ("generate", "reach_truth"):
+        if step in ("generate", "reach_truth", "privileges_generate"):
             continue
         total = sum(measured["seconds"].values())
         lines.append(
@@ -108,7 +108,15 @@ def table(size: int, found: dict[str, dict[str, Any]]) -> list[str]:
     ):
         ratio = sum(found[theirs]["seconds"].values()) / sum(found[ours]["seconds"].values())
         lines.append(f"{name}: {ratio:.1f} times as fast as {theirs.split('_')[1]}, same answer")
-    return lines
+    return [*lines, _privileges(found["privileges_ours"], found["privileges_cloudsplaining"])]
+
+
+def _privileges(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    beside = theirs["answer"] or (
+        f"cloudsplaining {theirs['counts']['cpu_ms'] / 1000:.1f} s: "
+        f"{theirs['counts']['cpu_ms'] / 1000 / ours['cpu_s']:.1f} times less CPU, not the same answer"
+    )
+    return f"privileges of {ours['counts']['roles']:,} roles: {ours['cpu_s']:.1f} s of CPU; {beside}"
 
 
 if __name__ == "__main__":

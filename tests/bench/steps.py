@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,8 @@ from nhiscan import check, load, model, rule, scan, store
 from nhiscan.resolve import paths
 
 from . import estate
+from .measured import Measured
+from .privilege_steps import privileges_cloudsplaining, privileges_generate, privileges_ours
 
 SCAN_ID: Final = "20260131T000000Z-0000"
 RULES: Final = (
@@ -30,21 +30,6 @@ RULES: Final = (
 )
 _SAMPLE: Final = 200_000  # records
 _MOST_HOPS: Final = paths.MOST_HOPS
-
-
-@dataclass
-class Measured:
-    """Seconds by part, counts, and an answer to be compared."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    answer: Any = None
-
-    @contextmanager
-    def timed(self, part: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[part] = round(time.perf_counter() - start, 3)
 
 
 def generate(folder: Path, size: int) -> Measured:
@@ -245,5 +230,8 @@ STEPS: Final[Mapping[str, Callable[[Path, int], Measured]]] = {
         reach_networkx,
         rules_ours,
         rules_pandas,
+        privileges_generate,
+        privileges_ours,
+        privileges_cloudsplaining,
     )
 }
