@@ -838,6 +838,9 @@ create table policy_facts ( -- one row a policy of a secret store: what rules an
     name varchar, -- name
     holders bigint, -- identities it applies to
     partner_holders bigint, -- of these, partners'
+    readers bigint, -- of the holders, those that all their policies together let read secrets
+    partner_readers bigint, -- of these, partners'
+    perhaps_readers bigint, -- holders of whom that cannot be said
     partner_id varchar, -- the one partner among the holders; null when none or several
     secrets_readable bigint, -- stored secrets that it lets be read
     secrets_unlabelled bigint, -- of these, those whose environment is not known

@@ -2,14 +2,27 @@
 delete from policy_facts;
 
 insert into policy_facts by name
-with held as (
+with reading as (
+    -- another policy of the holder may deny what this one opens
+    select
+        p.identity_key,
+        bool_or(p.verb in ('read-secret', 'admin') and p.certainty <> 'potential') as is_sure
+    from privileges p
+    where p.verb in ('read-secret', 'admin', 'unknown')
+    group by p.identity_key
+),
+held as (
     select
         b.policy_key,
         count(*) as holders,
         count(f.partner_id) as partner_holders,
+        count(*) filter (r.is_sure) as readers,
+        count(f.partner_id) filter (r.is_sure) as partner_readers,
+        count(*) filter (not r.is_sure) as perhaps_readers,
         case when count(distinct f.partner_id) = 1 then min(f.partner_id) end as partner_id
     from vault_bound b
     join identity_facts f on f.identity_key = b.identity_key
+    left join reading r on r.identity_key = b.identity_key
     group by b.policy_key
 )
 select
@@ -20,6 +33,9 @@ select
     p.name,
     coalesce(h.holders, 0) as holders,
     coalesce(h.partner_holders, 0) as partner_holders,
+    coalesce(h.readers, 0) as readers,
+    coalesce(h.partner_readers, 0) as partner_readers,
+    coalesce(h.perhaps_readers, 0) as perhaps_readers,
     h.partner_id,
     r.secrets_readable,
     r.secrets_unlabelled,

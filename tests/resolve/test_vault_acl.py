@@ -609,3 +609,18 @@ def test_policy_facts_of_a_vault_whose_mounts_were_not_read_are_open() -> None:
     estate = Estate(coverage={"resources": "denied"})
     estate.policy("all", allow("secret/*", "read"))
     assert facts_of(estate)["all"][-1] is None
+
+
+def test_whoever_another_policy_denies_what_one_opens_is_no_reader_of_it() -> None:
+    estate = Estate()
+    estate.mount("secret")
+    opening = estate.policy("opening", allow("secret/*", "read"))
+    denying = estate.policy("denying", allow("secret/*", "deny"))
+    unreadable = estate.policy("unreadable", "path {")
+    for name, more in (("reads", []), ("denied", [denying]), ("perhaps", [unreadable])):
+        estate.bind(estate.identity("token", name), opening, *more)
+    con = estate.load()
+    for stage in (partners, owners, contracts, privileges, paths, facts, resources, policies):
+        stage.run(con)
+    found = con.execute("select holders, readers, perhaps_readers from policy_facts where name = 'opening'").fetchall()
+    assert found == [(3, 1, 1)]
