@@ -41,22 +41,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     """Writes `privileges` of every identity of a vault; what groups and entities have, those in them have."""
     policies = read_policies(con)
     estates = read_estates(con, policies)
-    con.execute(_sql("vault_holders"))
-    found = con.execute("select combination, tenant_id, entity, policies from vault_combinations order by all")
-    combinations = [
-        Combination(number, tenant, entity, tuple(keys)) for number, tenant, entity, keys in found.fetchall()
-    ]
-    parts = list(_parts(con, combinations, policies))
-    insert_rows(
-        con,
-        "vault_parts",
-        (("part", "bigint"), ("combination", "bigint"), ("entity_key", "bigint"), ("is_all", "boolean")),
-        batched(
-            (number, part.combination.number, key, part.entity_keys is None)
-            for number, part in enumerate(parts)
-            for key in (part.entity_keys or (None,))
-        ),
-    )
+    parts = read_parts(con, policies)
     insert_rows(
         con,
         "vault_rows",
@@ -73,10 +58,41 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         batched(_rows(parts, policies, estates)),
     )
     con.execute(_sql("vault_privileges"))
-    con.execute(
-        "drop table vault_rows; drop table vault_parts; drop table vault_bound; drop table vault_holders; "
-        "drop table vault_combinations"
+    con.execute("drop table vault_rows")
+    drop_parts(con)
+
+
+def read_parts(con: duckdb.DuckDBPyConnection, policies: Mapping[int, tuple[str, Policy]]) -> list[Part]:
+    """Who may do the same, numbered by position in `vault_parts`; `drop_parts` takes the tables away again."""
+    con.execute(_sql("vault_holders"))
+    found = con.execute("select combination, tenant_id, entity, policies from vault_combinations order by all")
+    combinations = [
+        Combination(number, tenant, entity, tuple(keys)) for number, tenant, entity, keys in found.fetchall()
+    ]
+    parts = list(_parts(con, combinations, policies))
+    insert_rows(
+        con,
+        "vault_parts",
+        (("part", "bigint"), ("combination", "bigint"), ("entity_key", "bigint"), ("is_all", "boolean")),
+        batched(
+            (number, part.combination.number, key, part.entity_keys is None)
+            for number, part in enumerate(parts)
+            for key in (part.entity_keys or (None,))
+        ),
     )
+    return parts
+
+
+def drop_parts(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "drop table vault_parts; drop table vault_bound; drop table vault_holders; drop table vault_combinations"
+    )
+
+
+def in_force(part: Part, policies: Mapping[int, tuple[str, Policy]]) -> tuple[int, ...]:
+    """The policies that the server looks at: beside root no other one."""
+    keys = part.combination.policies
+    return tuple(key for key in keys if policies[key][1].document is ROOT) or keys
 
 
 def read_policies(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, Policy]]:
@@ -171,9 +187,7 @@ def _rows(
 ) -> Iterator[tuple[Any, ...]]:
     targets = {tenant: Targets(table(), estate) for tenant, estate in estates.items()}
     for number, part in enumerate(parts):
-        keys = part.combination.policies
-        roots = [key for key in keys if policies[key][1].document is ROOT]
-        keys = tuple(roots) or keys  # the server looks at no other policy then
+        keys = in_force(part, policies)
         held = [policies[key][1] for key in keys]
         considered = _considered(held, part.holder)
         for row in evaluate(held, part.holder, targets[part.combination.tenant_id]):
