@@ -1,4 +1,4 @@
-"""Whom the policies of a vault let their holder act as: its collector's escalation.toml, asked for concrete paths.
+"""Whom the policies of a vault let their holder act as: its collector's ways.toml, asked for concrete paths.
 
 The rules of a combination that touch a way's paths decide it, whatever else the combination holds, so combinations
 with the same such rules share one answer.

@@ -33,8 +33,8 @@ def read(provider: str) -> dict[str, Any]:
 
 
 def ways(provider: str) -> list[dict[str, Any]]:
-    """The entries of the collector's escalation.toml; none when it has no such file."""
-    found = find(provider, "escalation.toml")
+    """The entries of the collector's ways.toml; none when it has no such file."""
+    found = find(provider, "ways.toml")
     entries: list[dict[str, Any]] = parse(found)["way"] if found else []
     return entries
 
