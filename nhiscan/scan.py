@@ -28,6 +28,7 @@ from nhiscan.resolve import (
     privileges,
     resources,
     sightings,
+    unused,
 )
 from nhiscan.rule import Rule
 
@@ -41,6 +42,7 @@ STAGES = (
     contracts.run,
     privileges.run,
     paths.run,
+    unused.run,
     facts.run,
     integrations.run,
     packages.run,

@@ -1,5 +1,5 @@
--- grants of a provider -> table_grants (identity_key, via_key, written, permission, verb, most, is_over_resources,
--- resource_key, is_conditional, last_used_at, last_used_known): for the holder, and for whoever is in a group that holds it
+-- grants of a provider -> table_grants: one row for each grant, permission and meaning, for the holder and for whoever is in
+-- a group that holds it
 create or replace temp table table_grants as
 with recursive above as (
     select i.identity_key, i.identity_key as above_key
@@ -16,11 +16,17 @@ select
     case when a.above_key <> a.identity_key then a.above_key end as via_key,
     g.permission as written,
     m.permission,
-    m.verb,
+    -- the administrator of one resource manages the rights to it
+    case
+        when m.verb in ('admin', 'escalate') and (g.resource_key is not null or m.most < 4) then 'manage-policy'
+        else m.verb
+    end as verb,
     m.most,
-    m.is_over_resources,
+    m.is_over_resources or m.verb in ('admin', 'escalate') as is_over_resources,
+    m.is_core,
     g.resource_key,
     coalesce(g.has_other_conditions, false) or coalesce(g.narrowed_by, '') <> '' as is_conditional,
+    g.granted_at,
     g.last_used_at,
     coalesce(g.last_used_known, false) as last_used_known
 from above a

@@ -173,9 +173,10 @@ def read_grants(con: duckdb.DuckDBPyConnection, provider: str) -> None:
         ("verb", "varchar"),
         ("most", "bigint"),
         ("is_over_resources", "boolean"),
+        ("is_core", "boolean"),
     )
     meanings = (
-        (text, name, each.verb, SCOPES.index(each.scope), each.over_resources)
+        (text, name, each.verb, SCOPES.index(each.scope), each.over_resources, any(True for _ in known.parts(name)))
         for text in _written(con, provider)
         for name in _names(text)
         for each in known.meanings(name)

@@ -3,17 +3,9 @@
 insert into privileges
 with placed as (
     select
-        identity_key,
-        via_key,
-        permission,
-        case when verb = 'unknown' then 'potential' when is_conditional then 'conditional' else 'definite' end as certainty,
-        resource_key,
+        *,
         resource_key is null as is_everywhere,
-        most,
-        -- the administrator of one resource manages the rights to it
-        case when verb in ('admin', 'escalate') and (resource_key is not null or most < 4) then 'manage-policy' else verb end
-            as verb,
-        is_over_resources or verb in ('admin', 'escalate') as is_over_resources
+        case when verb = 'unknown' then 'potential' when is_conditional then 'conditional' else 'definite' end as certainty
     from table_grants
 ),
 widths as (
