@@ -28,6 +28,7 @@ from nhiscan.rule import Bound, Rule, check_overrides, load
 __all__ = [
     "KINDS",
     "CaseResult",
+    "Judged",
     "Rule",
     "check_overrides",
     "judge",
@@ -87,20 +88,40 @@ def run(
     `previous` names a schema or attached database that holds the scan before.
     Raises: ConfigError for an unknown setting, RuleError for a rule that breaks its contract.
     """
+    for rule, bound, not_assessed in _begin(con, rules, overrides, previous):
+        judged = judge(con, rule, bound)
+        if not_assessed is None:
+            _keep(con, rule, bound, judged)
+    _finish(con)
+
+
+def _begin(
+    con: duckdb.DuckDBPyConnection,
+    rules: Sequence[Rule],
+    overrides: Mapping[str, Mapping[str, Any]],
+    previous: str | None,
+) -> list[tuple[Rule, Bound, str | None]]:
+    """The rules with their settings, ready to be judged, and why a rule may not judge."""
     check_overrides(rules, overrides)
     _prepare(con, previous)
     as_of = _as_of(con)
-    for rule in rules:
-        bound = rule_folders.bind(rule, overrides.get(rule.rule_id, {}), as_of=as_of)
-        _describe(con, rule, bound)
-        judge(con, rule, bound)
-        not_assessed = _not_assessed(con, rule)
-        _count(con, rule, not_assessed)
-        if not_assessed is None:
-            _keep(con, rule, bound)
-        con.execute(_sql("check_vanished"), {"rule": rule.rule_id, "not_assessed": not_assessed})
-    for name in ("check_findings", "check_cases", "check_evidence"):
-        con.execute(_sql(name))
+    begun = [
+        (rule, rule_folders.bind(rule, overrides.get(rule.rule_id, {}), as_of=as_of), _not_assessed(con, rule))
+        for rule in rules
+    ]
+    _describe(con, begun)
+    con.execute(_sql("check_dirt"))
+    if previous is not None:
+        _cover_tenants(con, "run_previous")
+    return begun
+
+
+def _finish(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(_sql("check_results"))
+    ((is_any,),) = con.execute("select exists (from run_judged) or exists (from run_previous)").fetchall()
+    if is_any:
+        for name in ("check_vanished", "check_findings", "check_cases", "check_evidence"):
+            con.execute(_sql(name))
     _drop(con)
 
 
@@ -145,37 +166,78 @@ def _marks(values: Iterable[object]) -> str:
     return ", ".join("?" for _ in values)
 
 
-def _describe(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
-    con.execute(
-        "insert into rules values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+def _describe(con: duckdb.DuckDBPyConnection, begun: Sequence[tuple[Rule, Bound, str | None]]) -> None:
+    _insert(
+        con,
+        "rules",
         [
-            rule.rule_id,
-            rule.family,
-            rule.title,
-            rule.why,
-            rule.fix,
-            rule.severity,
-            rule.confidence,
-            rule.subject,
-            bound.version,
-            bound.params,
-            rule.refuted_by,
+            (
+                rule.rule_id,
+                rule.family,
+                rule.title,
+                rule.why,
+                rule.fix,
+                rule.severity,
+                rule.confidence,
+                rule.subject,
+                bound.version,
+                bound.params,
+                rule.refuted_by,
+            )
+            for rule, bound, _ in begun
         ],
     )
-    if rule.controls:
-        con.execute(
-            f"insert into rule_controls values {', '.join('(?, ?, ?)' for _ in rule.controls)}",
-            [value for framework, control in rule.controls for value in (rule.rule_id, framework, control)],
-        )
-    tie_break = max((_OWASP_WEIGHT.get(control, 0) for _, control in rule.controls), default=0)
-    con.execute(
-        "insert into run_rules values (?, ?, ?, ?, ?, ?, ?)",
-        [rule.rule_id, rule.subject, rule.severity, rule.confidence, rule.exposure, rule.floor, tie_break],
+    _insert(con, "rule_controls", [(rule.rule_id, *control) for rule, _, _ in begun for control in rule.controls])
+    _insert(
+        con,
+        "run_rules",
+        [
+            (
+                rule.rule_id,
+                rule.subject,
+                rule.severity,
+                rule.confidence,
+                rule.exposure,
+                rule.floor,
+                max((_OWASP_WEIGHT.get(control, 0) for _, control in rule.controls), default=0),
+                not_assessed,
+            )
+            for rule, _, not_assessed in begun
+        ],
     )
+    _insert(con, "run_uses", [(rule.rule_id, *use) for rule, _, _ in begun for use in _uses(rule)])
 
 
-def judge(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
-    """Makes the temporary view rule_judged: the rule's rows with outcomes as far as coverage allows them.
+def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        con.execute(f"insert into {table} select {', '.join('unnest(?)' for _ in columns)}", columns)
+
+
+def _uses(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Each dataset that the rule relies on, and what for."""
+    for dataset in rule.needs:
+        yield dataset, "needs"
+    for dataset in rule.absence:
+        yield dataset, "absence"
+    for dataset in _BASE[rule.subject]:
+        yield dataset, "base"
+    for dataset in (*_SOFT_BASE[rule.subject], *_ATTRIBUTION):
+        yield dataset, "soft"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A rule's rows: `sql` selects them with outcomes as far as coverage allows these, `fails` are by its own word."""
+
+    sql: str
+    columns: Mapping[str, str]
+    rows: int
+    fails: int
+
+
+def judge(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> Judged:
+    """Makes the table rule_rows, which holds until the next rule is judged.
 
     Raises: RuleError when the rows break the contract of a rule.
     """
@@ -187,46 +249,75 @@ def judge(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
     for name in _OWN_COLUMNS[:3]:
         if name not in columns:
             raise RuleError(f"{rule.rule_id}/query.sql: column {name} is missing", hint=nearest(name, columns))
-    _check_rows(con, rule)
-    _cover(con, rule)
+    rows, fails = _check_rows(con, rule, columns)
+    if rows:
+        provider = "'all'" if rule.subject == "partner" else "split_part(tenant_id, ':', 1)"
+        con.execute(
+            f"insert into run_totals select ?, {provider}, sum(n) "
+            "from (select tenant_id, count(*) as n from rule_rows group by tenant_id) group by 2",
+            [rule.rule_id],
+        )
+    if rule.subject == "partner":
+        _cover_partners(con, rule)
+    elif rows:
+        _cover_tenants(con, "rule_rows")
+    return Judged(_judged(rule, columns), _judged_columns(columns), rows, fails)
+
+
+def _judged(rule: Rule, columns: Mapping[str, str]) -> str:
     scope = "subject_id" if rule.subject == "partner" else "tenant_id"
     own = "".join(
         f", {f'r.{name}' if name in columns else f'cast(null as {kind})'} as {name}"
         for name, kind in (("severity", "varchar"), ("exposure", "double"))
     )
-    # What failed in the scan before still does where the same rows, carried from a complete reading, say so.
-    is_still_failing = "(p.subject_id is not null and g.was_absence_covered)"
     extra = "".join(f", r.{_quoted(name)}" for name in columns if name not in _OWN_COLUMNS)
-    con.execute(
-        f"""
-        create or replace temp view rule_judged as
+    of_rule = f"rule_id = {_literal(rule.rule_id)}"
+    missing, joins = "cast(null as varchar)", ""
+    if rule.absence:
+        # What failed in the scan before still does where the same rows, carried from a complete reading, say so.
+        missing = (
+            "case when p.subject_id is not null and g.was_absence_covered then d.datasets "
+            "else nullif(concat_ws(', ', g.absence, d.datasets), '') end"
+        )
+        joins = f"""
+            left join (
+                select s.subject_id, q.datasets
+                from run_dirt q
+                join run_subjects s on s.kind = {_literal(rule.subject)} and s.partner_id = q.partner_id
+                where q.{of_rule}
+            ) d on d.subject_id = r.subject_id
+            left join (
+                select subject_id from run_previous where {of_rule} and outcome = 'fail' and is_standing
+            ) p on p.subject_id = r.subject_id
+            """
+    return f"""
         select
             r.subject_id,
             r.tenant_id,
             case
                 when r.outcome = 'pass' and g.needs is not null then 'unknown'
-                when r.outcome = 'fail' and not {is_still_failing} and g.absence is not null then 'unknown'
-                when r.outcome = 'fail' and d.datasets is not null then 'unknown'
+                when r.outcome = 'fail' and {missing} is not null then 'unknown'
                 else r.outcome
             end as outcome,
             case
                 when r.outcome = 'pass' then g.needs
-                when r.outcome = 'fail' and {is_still_failing} then d.datasets
-                when r.outcome = 'fail' then nullif(concat_ws(', ', g.absence, d.datasets), '')
+                when r.outcome = 'fail' then {missing}
                 else g.either
             end as uncovered
             {own}
             {extra}
         from rule_rows r
-        left join rule_gaps g on g.scope = r.{scope}
-        left join rule_dirt d on d.subject_id = r.subject_id
-        left join (
-            select subject_id
-            from run_previous
-            where rule_id = {_literal(rule.rule_id)} and outcome = 'fail' and is_standing
-        ) p on p.subject_id = r.subject_id
+        left join run_gaps g on g.{of_rule} and g.scope = r.{scope}
+        {joins}
         """
-    )
+
+
+def _judged_columns(columns: Mapping[str, str]) -> dict[str, str]:
+    """The columns of `_judged` and their types."""
+    own = {"subject_id": columns["subject_id"], "tenant_id": columns["tenant_id"], "outcome": "VARCHAR"}
+    own |= {"uncovered": "VARCHAR"}
+    own |= {name: columns.get(name, kind) for name, kind in (("severity", "VARCHAR"), ("exposure", "DOUBLE"))}
+    return own | {name: kind for name, kind in columns.items() if name not in own}
 
 
 def _columns(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
@@ -241,14 +332,16 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _check_rows(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+def _check_rows(con: duckdb.DuckDBPyConnection, rule: Rule, columns: Mapping[str, str]) -> tuple[int, int]:
+    """How many rows there are, and how many of them fail."""
     needs_tenant = rule.subject != "partner"
-    severity = "severity" if "severity" in _columns(con, "rule_rows") else "cast(null as varchar)"
+    severity = "severity" if "severity" in columns else "cast(null as varchar)"
     # Counting hashes is several times faster than texts; the exact count follows only when it finds something.
-    total, distinct, nameless, homeless, outcome, word = con.execute(
+    total, fails, distinct, nameless, homeless, outcome, word = con.execute(
         f"""
         select
             count(*),
+            count(*) filter (where outcome = 'fail'),
             count(distinct hash(subject_id)),
             count(*) filter (where subject_id is null),
             count(*) filter (where tenant_id is null),
@@ -272,27 +365,20 @@ def _check_rows(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
         ).fetchall()
         if twice:
             raise RuleError(f"{rule.rule_id}: judges {twice[0][0]} more than once", hint="return each subject once")
+    return total, fails
 
 
-def _cover(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
-    """Makes rule_gaps: for each scope (a tenant, or a partner over all its tenants) the datasets not covered."""
-    uses = [
-        *((dataset, "needs") for dataset in rule.needs),
-        *((dataset, "absence") for dataset in rule.absence),
-        *((dataset, "base") for dataset in _BASE[rule.subject]),
-        *((dataset, "soft") for dataset in (*_SOFT_BASE[rule.subject], *_ATTRIBUTION)),
-    ]
-    con.execute("create or replace temp table rule_datasets (dataset varchar, used varchar)")
-    if uses:
-        con.execute(
-            f"insert into rule_datasets values {', '.join('(?, ?)' for _ in uses)}",
-            [value for pair in uses for value in pair],
-        )
-    con.execute(
-        _sql("check_cover_partners" if rule.subject == "partner" else "check_cover_tenants"), {"rule": rule.rule_id}
-    )
-    con.execute(_sql("check_cover"), {"rule": rule.rule_id})
-    con.execute(_sql("check_dirt"), {"subject": rule.subject})
+def _cover_tenants(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Adds to run_gaps what is not covered in tenants of the table that no rule met before, for all rules at once."""
+    ((added,),) = con.execute(_sql("check_cover_tenants").format(table=table)).fetchall()
+    if added:
+        con.execute(_sql("check_cover"))
+
+
+def _cover_partners(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+    """Adds to run_gaps what is not covered of each of the rule's partners, over all tenants of theirs."""
+    con.execute(_sql("check_cover_partners"), {"rule": rule.rule_id})
+    con.execute(_sql("check_cover"))
 
 
 def _not_assessed(con: duckdb.DuckDBPyConnection, rule: Rule) -> str | None:
@@ -311,56 +397,36 @@ def _not_assessed(con: duckdb.DuckDBPyConnection, rule: Rule) -> str | None:
     return None
 
 
-def _count(con: duckdb.DuckDBPyConnection, rule: Rule, not_assessed: str | None) -> None:
-    provider = "'all'" if rule.subject == "partner" else "split_part(tenant_id, ':', 1)"
-    judged = "true" if not_assessed is None else "false"
-    con.execute(
-        f"""
-        insert into rule_results
-        select
-            ?,
-            {provider},
-            sum(n),
-            coalesce(sum(n) filter (where {judged} and outcome = 'fail'), 0),
-            coalesce(sum(n) filter (where {judged} and outcome = 'pass'), 0),
-            coalesce(sum(n) filter (where {judged} and outcome = 'unknown'), 0),
-            ?
-        from (select tenant_id, outcome, count(*) as n from rule_judged group by tenant_id, outcome)
-        group by 2
-        """,
-        [rule.rule_id, not_assessed],
-    )
-
-
-def _keep(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
+def _keep(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound, judged: Judged) -> None:
     """Stores fails and unknowns, and what the rule itself says as evidence of its fails."""
-    columns = _columns(con, "rule_judged")
+    columns = judged.columns
     message = _template(rule, "message", rule.message, columns)
     unknown = _template(
         rule, "unknown", rule.unknown or f"cannot be said: {rule.title[:1].lower()}{rule.title[1:]}", columns
     )
-    con.execute(
-        f"""
-        insert into run_judged
-        select
-            finding_id_of($rule, subject_id),
-            $rule,
-            subject_id,
-            tenant_id,
-            outcome,
-            severity,
-            exposure,
-            case
-                when outcome = 'fail' then {message}
-                when uncovered is not null then 'cannot be said, because it was not read: ' || uncovered
-                else {unknown}
-            end,
-            uncovered
-        from rule_judged
-        where outcome <> 'pass'
-        """,
-        {"rule": rule.rule_id},
-    )
+    if judged.rows:
+        con.execute(
+            f"""
+            insert into run_judged
+            select
+                finding_id_of($rule, subject_id),
+                $rule,
+                subject_id,
+                tenant_id,
+                outcome,
+                severity,
+                exposure,
+                case
+                    when outcome = 'fail' then {message}
+                    when uncovered is not null then 'cannot be said, because it was not read: ' || uncovered
+                    else {unknown}
+                end,
+                uncovered
+            from ({judged.sql})
+            where outcome <> 'pass'
+            """,
+            {"rule": rule.rule_id},
+        )
     told = {name for _, name, _, _ in string.Formatter().parse(rule.message)}
     evidence = [
         (n, name.replace("_", " "), _text(name, kind))
@@ -370,31 +436,22 @@ def _keep(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound) -> None:
     if rule.check_by_hand:
         evidence.append((100102, "check by hand", _commands(rule, columns)))
     rows = ", ".join(f"{{'seq': {n}, 'label': {_literal(label)}, 'value': {value}}}" for n, label, value in evidence)
-    if rows:
+    if rows and judged.fails:
         con.execute(
             f"""
             insert into finding_evidence
             select finding_id, e.seq, e.label, e.value
             from (
                 select finding_id_of(?, subject_id) as finding_id, unnest([{rows}]) as e
-                from rule_judged
+                from ({judged.sql})
                 where outcome = 'fail'
             )
             where e.value is not null
             """,
             [rule.rule_id],
         )
-    con.execute(
-        """
-        insert into finding_evidence
-        select finding_id_of(?, j.subject_id), 100022, 'not accepted in the register', d.in_words
-        from rule_dirt d
-        join rule_judged j on j.subject_id = d.subject_id and j.outcome = 'unknown'
-        """,
-        [rule.rule_id],
-    )
     if bound.evidence is not None:
-        _keep_evidence(con, rule, bound.evidence, bound.evidence_values)
+        _keep_evidence(con, rule, bound.evidence, bound.evidence_values, judged)
 
 
 def _commands(rule: Rule, columns: Mapping[str, str]) -> str:
@@ -410,7 +467,9 @@ def _commands(rule: Rule, columns: Mapping[str, str]) -> str:
     return f"case {' '.join(branches)} end"
 
 
-def _keep_evidence(con: duckdb.DuckDBPyConnection, rule: Rule, sql: str, values: Mapping[str, Any]) -> None:
+def _keep_evidence(
+    con: duckdb.DuckDBPyConnection, rule: Rule, sql: str, values: Mapping[str, Any], judged: Judged
+) -> None:
     try:
         con.execute(f"create or replace temp table rule_evidence as {sql}", dict(values))
     except duckdb.Error as error:
@@ -420,16 +479,18 @@ def _keep_evidence(con: duckdb.DuckDBPyConnection, rule: Rule, sql: str, values:
         raise RuleError(
             f"{rule.rule_id}/evidence.sql: returns {', '.join(columns)}", hint="return subject_id, label, value"
         )
+    if not judged.fails:
+        return
     con.execute(
         f"""
         insert into finding_evidence
         select
-            finding_id_of(?, e.subject_id),
+            j.finding_id,
             999 + row_number() over (partition by e.subject_id order by e.label, e.value),
             e.label,
             {_text("value", columns["value"], prefix="e.")}
         from rule_evidence e
-        join rule_judged j on j.subject_id = e.subject_id and j.outcome = 'fail'
+        join run_judged j on j.rule_id = ? and j.subject_id = e.subject_id and j.outcome = 'fail'
         where e.value is not null
         """,
         [rule.rule_id],
@@ -469,7 +530,7 @@ def _template(rule: Rule, key: str, template: str, columns: Mapping[str, str], *
 
 
 def _drop(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("drop view if exists rule_judged")
+    con.execute("drop view if exists run_subjects")
     for table in con.execute("select table_name from duckdb_tables() where temporary").fetchall():
         if re.match(r"(run|rule)_", table[0]):
             con.execute(f"drop table temp.{_quoted(table[0])}")
@@ -523,9 +584,12 @@ def opened_case(rule: Rule, case: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPy
 
 def outcomes(con: duckdb.DuckDBPyConnection, rule: Rule, params: Mapping[str, Any]) -> dict[str, str]:
     """The outcome of every subject to which the rule applies."""
-    _prepare(con, None)
-    judge(con, rule, rule_folders.bind(rule, params, as_of=_as_of(con)))
-    return dict(con.execute("select subject_id, outcome from rule_judged").fetchall())
+    ((_, bound, _),) = _begin(con, [rule], {rule.rule_id: params}, None)
+    return _outcomes(con, judge(con, rule, bound))
+
+
+def _outcomes(con: duckdb.DuckDBPyConnection, judged: Judged) -> dict[str, str]:
+    return dict(con.execute(f"select subject_id, outcome from ({judged.sql})").fetchall())
 
 
 def _problems(rule: Rule, case: Mapping[str, Any]) -> Iterator[str]:
@@ -540,8 +604,12 @@ def _problems(rule: Rule, case: Mapping[str, Any]) -> Iterator[str]:
     try:
         params = case.get("params", {})
         with opened_case(rule, case) as con:
-            judged = outcomes(con, rule, params)
-            run(con, [rule], {rule.rule_id: params})
+            ((_, bound, not_assessed),) = _begin(con, [rule], {rule.rule_id: params}, None)
+            rows = judge(con, rule, bound)
+            judged = _outcomes(con, rows)
+            if not_assessed is None:
+                _keep(con, rule, bound, rows)
+            _finish(con)
             severities = dict(con.execute("select subject_id, severity from findings").fetchall())
     except (RuleError, duckdb.Error) as error:
         yield str(error)
@@ -588,10 +656,11 @@ def _fill(con: duckdb.DuckDBPyConnection, rule: Rule, case: Mapping[str, Any]) -
         ],
     )
     for table, entries in rows.items():
+        columns = _columns(con, table)
         for row in entries:
             if table == "coverage" and row["dataset"] not in DATASETS:
                 raise RuleError(f"{rule.rule_id}/cases.toml: unknown dataset {row['dataset']}")
-            if "provider" in _columns(con, table) and "provider" not in row and "tenant_id" in row:
+            if "provider" in columns and "provider" not in row and "tenant_id" in row:
                 row = row | {"provider": row["tenant_id"].partition(":")[0]}
             con.execute(
                 f"insert into {table} ({', '.join(_quoted(name) for name in row)}) values ({_marks(row)})",

@@ -12,9 +12,10 @@ held as (
     from subjects s
     join partner_tenants t on t.partner_id = s.scope
 )
-select scope, tenant_id from held
+select $rule as rule_id, scope, tenant_id from held
 union
 select
+    $rule,
     s.scope,
     t.tenant_id
 from subjects s
@@ -22,4 +23,4 @@ cross join tenants t
 where t.tenant_id not like 'register:%'
     and s.scope not in (select scope from held)
 union
-select scope, null from subjects;
+select $rule, scope, null from subjects;

@@ -1,10 +1,17 @@
--- The tenants of a rule's subjects, of this scan and of findings that may have gone since the one before.
+-- Tenants of a table that no rule met yet, for every rule that judges what is in a tenant.
 create or replace temp table rule_scopes as
-select distinct
-    tenant_id as scope,
-    tenant_id
+select
+    r.rule_id,
+    t.tenant_id as scope,
+    t.tenant_id
 from (
-    select tenant_id from rule_rows
-    union
-    select tenant_id from run_previous where rule_id = $rule
-);
+    select distinct tenant_id
+    from {table}
+    where tenant_id is not null
+        and tenant_id not in (select tenant_id from run_tenants)
+) t
+cross join run_rules r
+where r.subject <> 'partner';
+insert into run_tenants
+select distinct tenant_id
+from rule_scopes;

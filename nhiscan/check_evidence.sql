@@ -173,6 +173,33 @@ scoped as (
     ) t on t.partner_id = f.subject_id
     where f.subject_kind = 'partner'
 ),
+wanted as (
+    select distinct rule_id, tenant_id from scoped
+),
+reads as (
+    select
+        w.rule_id,
+        w.tenant_id,
+        coalesce(c.in_words, u.dataset || ': not read') as in_words,
+        not coalesce(c.is_covered, false) as is_gap
+    from wanted w
+    join run_uses u
+        on u.rule_id = w.rule_id
+        and u.used in ('needs', 'absence')
+        and (u.dataset like 'register.%') = (w.tenant_id = '*')
+    left join run_dataset_coverage c on c.tenant_id = w.tenant_id and c.dataset = u.dataset
+    union all
+    select rule_id, '*', in_words, true from run_dropped
+),
+coverage_of as (
+    select
+        rule_id,
+        tenant_id,
+        string_agg(distinct in_words, '; ' order by in_words) as reads,
+        string_agg(distinct in_words, '; ' order by in_words) filter (where is_gap) as gaps
+    from reads
+    group by rule_id, tenant_id
+),
 on_acceptances as (
     select
         f.finding_id,
@@ -205,7 +232,13 @@ select
     end,
     case when s.outcome = 'unknown' then c.gaps else c.reads end
 from scoped s
-join run_coverage c on c.rule_id = s.rule_id and c.tenant_id = s.tenant_id
+join coverage_of c on c.rule_id = s.rule_id and c.tenant_id = s.tenant_id
 where case when s.outcome = 'unknown' then c.gaps else c.reads end is not null
+union all
+select j.finding_id, 100022, 'not accepted in the register', d.in_words
+from run_dirt d
+join run_subjects s on s.partner_id = d.partner_id
+join run_rules r on r.rule_id = d.rule_id and r.subject = s.kind
+join run_judged j on j.rule_id = d.rule_id and j.subject_id = s.subject_id and j.outcome = 'unknown'
 union all
 select finding_id, seq, label, value from on_acceptances;

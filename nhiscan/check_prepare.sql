@@ -31,7 +31,18 @@ create or replace temp table run_rules (
     confidence double,
     exposure double,
     floor_at double,
-    tie_break bigint
+    tie_break bigint,
+    not_assessed varchar
+);
+create or replace temp table run_uses (
+    rule_id varchar,
+    dataset varchar,
+    used varchar
+);
+create or replace temp table run_totals (
+    rule_id varchar,
+    provider varchar,
+    judged bigint
 );
 create or replace temp table run_judged (
     finding_id varchar,
@@ -56,12 +67,34 @@ create or replace temp table run_dataset_coverage (
     was_covered boolean,
     in_words varchar
 );
-create or replace temp table run_coverage (
-    rule_id varchar,
-    tenant_id varchar,
-    reads varchar,
-    gaps varchar
+create or replace temp table run_tenants (
+    tenant_id varchar
 );
+create or replace temp table run_gaps (
+    rule_id varchar,
+    scope varchar,
+    needs varchar,
+    absence varchar,
+    was_absence_covered boolean,
+    either varchar,
+    gone varchar
+);
+create or replace temp table run_dropped (
+    rule_id varchar,
+    in_words varchar
+);
+create or replace temp table run_dirt (
+    rule_id varchar,
+    partner_id varchar,
+    datasets varchar,
+    in_words varchar
+);
+create or replace temp view run_subjects as
+select 'identity' as kind, identity_id as subject_id, partner_id from identity_facts
+union all
+select 'credential', credential_id, partner_id from credential_facts
+union all
+select 'partner', partner_id, partner_id from partner_facts;
 create or replace temp table run_previous as
 select
     *,

@@ -29,17 +29,20 @@ lost as (
 ),
 relied_on as (
     select
-        partner_id,
-        string_agg(distinct dataset, ', ' order by dataset) as datasets
-    from lost
-    where dataset in (select dataset from rule_datasets)
-    group by partner_id
+        u.rule_id,
+        l.partner_id,
+        string_agg(distinct l.dataset, ', ' order by l.dataset) as datasets
+    from lost l
+    join run_uses u on u.dataset = l.dataset
+    group by u.rule_id, l.partner_id
 )
 select
     p.finding_id,
-    coalesce($not_assessed, g.gone, l.datasets)
+    coalesce(r.not_assessed, g.gone, l.datasets)
 from run_previous p
-left join rule_gaps g on g.scope = case when p.subject_kind = 'partner' then p.subject_id else p.tenant_id end
-left join relied_on l on l.partner_id = p.partner_id
-where p.rule_id = $rule
-    and p.finding_id not in (select finding_id from run_judged where rule_id = $rule);
+join run_rules r on r.rule_id = p.rule_id
+left join run_gaps g
+    on g.rule_id = p.rule_id
+    and g.scope = case when p.subject_kind = 'partner' then p.subject_id else p.tenant_id end
+left join relied_on l on l.rule_id = p.rule_id and l.partner_id = p.partner_id
+where p.finding_id not in (select finding_id from run_judged);

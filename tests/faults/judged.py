@@ -122,10 +122,11 @@ def judge(
     passes: set[Outcome] = set()
     honest = check.judge
 
-    def listening(con: Any, rule: Rule, bound: Any) -> None:
-        honest(con, rule, bound)
-        passed = con.execute("select subject_id from rule_judged where outcome = 'pass'").fetchall()
+    def listening(con: Any, rule: Rule, bound: Any) -> check.Judged:
+        judged = honest(con, rule, bound)
+        passed = con.execute(f"select subject_id from ({judged.sql}) where outcome = 'pass'").fetchall()
         passes.update((rule.rule_id, subject) for (subject,) in passed)
+        return judged
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "judge", listening)
