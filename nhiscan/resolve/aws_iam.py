@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import resources
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import duckdb
 
@@ -70,7 +70,10 @@ class AssumePattern:
 
 
 class _Grant(NamedTuple):
-    """Actions that one resource of one Allow leaves, after denies and boundary."""
+    """Actions that one resource of one Allow leaves, after denies and bounds.
+
+    `part`: surely on some of what the pattern matches, while a Deny takes away a narrower piece of it.
+    """
 
     pattern: str
     scope: str
@@ -78,15 +81,41 @@ class _Grant(NamedTuple):
     is_conditional: bool
     sure: int
     unsure: int
+    part: int = 0
 
-    def by_certainty(self, *, is_readable: bool) -> list[tuple[str, int]]:
-        sure = self.sure if is_readable else 0
-        unsure = (self.sure | self.unsure) & ~sure
-        found = [("conditional" if self.is_conditional else "definite", sure), ("potential", unsure)]
-        return [(certainty, mask) for certainty, mask in found if mask]
+    @property
+    def held(self) -> int:
+        return self.sure | self.part | self.unsure
+
+    def outcomes(self, *, is_readable: bool) -> list[tuple[str, str, int]]:
+        """Certainty, scope and actions; what is held in part may also be held on all."""
+        if not is_readable:
+            return [("potential", self.scope, self.held)]
+        weight = "conditional" if self.is_conditional else "definite"
+        found = [
+            (weight, self.scope, self.sure),
+            (weight, "set", self.part),
+            ("potential", self.scope, self.part | self.unsure),
+        ]
+        return [outcome for outcome in found if outcome[2]]
 
 
-_Placed: TypeAlias = tuple[int, _Grant]  # with the position of its policy
+class _Cell(NamedTuple):
+    """One verb of one grant."""
+
+    verb: str
+    over_resource: bool
+    certainty: str
+    scope: str
+    grant: _Grant
+
+
+class _Share(NamedTuple):
+    """What one document gives; `core`: what each grant has of an administrator's core, by certainty."""
+
+    grants: tuple[_Grant, ...] = ()
+    cells: tuple[_Cell, ...] = ()
+    core: tuple[tuple[str, int, _Grant], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,21 +163,23 @@ def evaluate(documents: Sequence[Document], limits: Limit, holder: Holder, actio
     A row that a wider and surer row of its verb includes is left out.
     """
     is_readable = limits.is_readable and not any(d.problem for d in documents)
-    placed = _grants(documents, limits, holder, actions)
-    places: dict[tuple[str, bool, str, str], list[_Placed]] = defaultdict(list)
-    for source, grant in placed:
-        for certainty, mask in grant.by_certainty(is_readable=is_readable):
-            for kind in actions.kinds(mask):
-                weight = "potential" if kind.verb == "unknown" else certainty
-                places[kind.verb, kind.over_resource, weight, grant.scope].append((source, grant))
+    shares = _shares(documents, limits, holder, actions, is_readable=is_readable)
+    first: dict[tuple[str, bool, str, str], tuple[int, _Grant]] = {}
+    many = set()
+    for source, share in enumerate(shares):
+        for verb, over_resource, certainty, scope, grant in share.cells:
+            key = (verb, over_resource, certainty, scope)
+            found = first.setdefault(key, (source, grant))
+            if scope == "single" and found[1].pattern != grant.pattern:
+                many.add(key)
     rows: dict[str, dict[tuple[str, str, int | None], Privilege]] = defaultdict(dict)
-    for (verb, over_resource, certainty, scope), found in places.items():
-        if scope == "single" and len({grant.pattern for _, grant in found}) > 1:
+    for key, (source, grant) in first.items():
+        verb, over_resource, certainty, scope = key
+        if key in many:
             scope = "set"
         reached = level(verb, scope, over_resource=over_resource)
         if (verb, scope) == ("manage-policy", "self") and not _leaves_an_administrator(limits, holder, actions):
             reached = None  # the new policy is limited as well
-        source, grant = found[0]
         privilege = Privilege(verb, scope, certainty, reached, source, grant.statement.text)
         rows[verb].setdefault((scope, certainty, reached), privilege)
     privileges = [
@@ -157,7 +188,7 @@ def evaluate(documents: Sequence[Document], limits: Limit, holder: Holder, actio
         for row in same.values()
         if len(same) == 1 or not any(includes(other, row) for other in same.values())
     ]
-    privileges += _admin(placed, actions, is_readable=is_readable)
+    privileges += _admin(shares, actions)
     if not is_readable:
         privileges.append(Privilege("unknown", "all", "potential", None, None, None))
     if not privileges:
@@ -167,8 +198,8 @@ def evaluate(documents: Sequence[Document], limits: Limit, holder: Holder, actio
 
 @lru_cache(maxsize=10_000)
 def _leaves_an_administrator(limits: Limit, holder: Holder, actions: Catalogue) -> bool:
-    placed = _grants([everything(actions)], limits, holder, actions)
-    return any(row.certainty == "definite" for row in _admin(placed, actions, is_readable=limits.is_readable))
+    shares = _shares([everything(actions)], limits, holder, actions, is_readable=limits.is_readable)
+    return any(row.certainty == "definite" for row in _admin(shares, actions))
 
 
 @cache
@@ -180,12 +211,10 @@ def everything(actions: Catalogue) -> Document:
 def reached(documents: Sequence[Document], limits: Limit, holder: Holder, actions: Catalogue) -> Iterator[Reach]:
     """What the policies together allow, resource pattern by resource pattern, for comparing with what should be."""
     is_readable = limits.is_readable and not any(d.problem for d in documents)
-    for _, grant in _grants(documents, limits, holder, actions, is_cut=True):
-        for certainty, mask in grant.by_certainty(is_readable=is_readable):
-            for kind in actions.kinds(mask):
-                weight = "potential" if kind.verb == "unknown" else certainty
-                how_far = level(kind.verb, grant.scope, over_resource=kind.over_resource)
-                yield Reach(kind.verb, grant.pattern, grant.scope, weight, how_far, grant.statement.text)
+    for share in _shares(documents, limits, holder, actions, is_readable=is_readable, is_cut=True):
+        for verb, over_resource, certainty, scope, grant in share.cells:
+            how_far = level(verb, scope, over_resource=over_resource)
+            yield Reach(verb, grant.pattern, scope, certainty, how_far, grant.statement.text)
     if not is_readable:
         yield Reach("unknown", "*", "all", "potential", None, None)
 
@@ -194,67 +223,95 @@ def sure_actions(documents: Sequence[Document], limits: Limit, holder: Holder, a
     """Verb -> the actions that definitely give it, whatever the resource; `admin` is given by several and left out."""
     found: dict[str, int] = defaultdict(int)
     if limits.is_readable and not any(document.problem for document in documents):
-        for _, grant in _grants(documents, limits, holder, actions):
-            for kind in () if grant.is_conditional else actions.kinds(grant.sure):
-                found[kind.verb] |= grant.sure & kind.mask
+        for share in _shares(documents, limits, holder, actions, is_readable=True):
+            for grant in share.grants:
+                sure = 0 if grant.is_conditional else grant.sure | grant.part
+                for kind in actions.kinds(sure):
+                    found[kind.verb] |= sure & kind.mask
     return dict(found)
 
 
-def _admin(placed: Iterable[_Placed], actions: Catalogue, *, is_readable: bool) -> list[Privilege]:
-    """At most one row: the core actions on every resource, as sure as the least sure part that is needed."""
+def _admin(shares: Iterable[_Share], actions: Catalogue) -> list[Privilege]:
+    """At most one row: the core actions on every resource, as sure as the least sure part that is needed.
+
+    Somebody who may do everything but on a few named resources is an administrator.
+    """
     held = dict.fromkeys(CERTAINTIES, 0)
-    shares: dict[str, list[tuple[int, int, _Grant]]] = defaultdict(list)
-    for source, grant in placed:
-        if grant.scope == "all":
-            for certainty, mask in grant.by_certainty(is_readable=is_readable):
-                share = mask & actions.core
-                if share:
-                    held[certainty] |= share
-                    shares[certainty].append((share.bit_count(), source, grant))
+    best: dict[str, tuple[int, int, _Grant]] = {}
+    for source, share in enumerate(shares):
+        for certainty, mask, grant in share.core:
+            held[certainty] |= mask
+            # The statement with the greatest share explains it best; the first of equals.
+            if certainty not in best or mask.bit_count() > best[certainty][0]:
+                best[certainty] = (mask.bit_count(), source, grant)
     core = 0
     for certainty in reversed(CERTAINTIES):
         core |= held[certainty]
-        if core == actions.core:
-            # The statement with the greatest share explains it best; the first of equals.
-            _, source, grant = max(shares[certainty], key=lambda item: item[0])
+        if core == actions.core and certainty in best:
+            _, source, grant = best[certainty]
             return [Privilege("admin", "all", certainty, level("admin", "all"), source, grant.statement.text)]
     return []
 
 
-def _grants(
-    documents: Sequence[Document], limits: Limit, holder: Holder, actions: Catalogue, *, is_cut: bool = False
-) -> list[_Placed]:
-    """`is_cut`: a grant that a bound narrows stands once for each pattern of the bound inside it."""
+def _shares(
+    documents: Sequence[Document],
+    limits: Limit,
+    holder: Holder,
+    actions: Catalogue,
+    *,
+    is_readable: bool,
+    is_cut: bool = False,
+) -> list[_Share]:
+    """One a document; Denies that say nothing of what it allows are left out, so that most are worked out once."""
     denies = [deny for document in documents for deny in document.denies]
-    placed = []
-    for source, document in enumerate(documents):
-        for grant in _left_by(limits, document, holder, actions, is_cut=is_cut):
-            left = grant
-            for deny in denies:
-                left = _without(left, deny, actions)
-            if left.sure or left.unsure:
-                placed.append((source, left))
-    return placed
+    return [
+        _share(
+            limits,
+            document,
+            tuple(deny for deny in denies if deny.actions & document.allowed),
+            holder,
+            actions,
+            is_readable=is_readable,
+            is_cut=is_cut,
+        )
+        for document in documents
+    ]
 
 
 @lru_cache(maxsize=100_000)
-def _left_by(
-    limits: Limit, document: Document, holder: Holder, actions: Catalogue, *, is_cut: bool
-) -> tuple[_Grant, ...]:
-    """What one document gives by itself within the limits."""
-    found = []
+def _share(
+    limits: Limit,
+    document: Document,
+    denies: tuple[Statement, ...],
+    holder: Holder,
+    actions: Catalogue,
+    *,
+    is_readable: bool,
+    is_cut: bool,
+) -> _Share:
+    """`is_cut`: a grant that a bound narrows stands once for each pattern of the bound inside it."""
+    grants = []
     for grant in _allowed(document, holder, actions):
         pieces = [grant]
         for bound in limits.bounds:
             if is_cut:
                 pieces = [part for piece in pieces for part in _cut(piece, bound, actions)]
             pieces = [_within(piece, bound, actions) for piece in pieces]
-        for deny in limits.denies:
+        for deny in (*limits.denies, *denies):
             pieces = [_without(piece, deny, actions) for piece in pieces]
         for deny in limits.own_denies:
             pieces = [_without(piece, deny, actions, is_sure=not _ACCOUNT.match(piece.pattern)) for piece in pieces]
-        found += [piece for piece in pieces if piece.sure or piece.unsure]
-    return tuple(found)
+        grants += [piece for piece in pieces if piece.held]
+    cells = []
+    core = []
+    for grant in grants:
+        for certainty, scope, mask in grant.outcomes(is_readable=is_readable):
+            for kind in actions.kinds(mask):
+                weight = "potential" if kind.verb == "unknown" else certainty
+                cells.append(_Cell(kind.verb, kind.over_resource, weight, scope, grant))
+            if grant.scope == "all" and mask & actions.core:
+                core.append((certainty, mask & actions.core, grant))
+    return _Share(tuple(grants), tuple(cells), tuple(core))
 
 
 def _cut(grant: _Grant, bound: Sequence[Document], actions: Catalogue) -> list[_Grant]:
@@ -270,7 +327,7 @@ def _cut(grant: _Grant, bound: Sequence[Document], actions: Catalogue) -> list[_
     for pattern in met:
         reach = actions.reach(pattern)
         sure = grant.sure & reach.mask if reach.is_known else 0
-        unsure = grant.unsure & reach.mask if reach.is_known else grant.sure | grant.unsure
+        unsure = grant.unsure & reach.mask if reach.is_known else grant.held
         pieces.append(grant._replace(pattern=pattern, scope=reach.scope, sure=sure, unsure=unsure))
     return pieces
 
@@ -308,7 +365,7 @@ def _is_own(pattern: str, holder: Holder) -> bool:
 
 def _within(grant: _Grant, bound: Iterable[Document], actions: Catalogue) -> _Grant:
     """What the bound leaves of a grant; what it never mentions is gone."""
-    held = grant.sure | grant.unsure
+    held = grant.held
     sure = 0
     unsure = 0
     for document in bound:
@@ -317,23 +374,35 @@ def _within(grant: _Grant, bound: Iterable[Document], actions: Catalogue) -> _Gr
             sure |= certain
             # A permission that nobody knows is not known to be out of bounds either.
             unsure |= possible | (held & actions.unknown)
-    return _left(grant, grant.sure & sure, held & (sure | unsure))
+    return _left(grant, grant.sure & sure, grant.part & sure, held & (sure | unsure))
 
 
 def _without(grant: _Grant, deny: Statement, actions: Catalogue, *, is_sure: bool = True) -> _Grant:
-    held = grant.sure | grant.unsure
+    held = grant.held
     if not held & deny.actions:
         return grant
     gone, doubtful = _applies(deny, grant.pattern, held, actions)
     if not is_sure:
         gone, doubtful = 0, gone | doubtful
-    return _left(grant, grant.sure & ~gone & ~doubtful, (grant.sure | grant.unsure) & ~gone)
+    narrowed = 0
+    if grant.scope == "all" and doubtful and _is_narrow(deny, grant.pattern, actions):
+        narrowed, doubtful = doubtful, 0
+    lost = gone | doubtful
+    return _left(grant, grant.sure & ~lost & ~narrowed, ((grant.sure & narrowed) | grant.part) & ~lost, held & ~gone)
 
 
-def _left(grant: _Grant, sure: int, held: int) -> _Grant:
-    if sure == grant.sure and held == grant.sure | grant.unsure:
+def _left(grant: _Grant, sure: int, part: int, held: int) -> _Grant:
+    if (sure, part, held) == (grant.sure, grant.part, grant.held):
         return grant
-    return grant._replace(sure=sure, unsure=held & ~sure)
+    return grant._replace(sure=sure, part=part, unsure=held & ~sure & ~part)
+
+
+def _is_narrow(deny: Statement, pattern: str, actions: Catalogue) -> bool:
+    """Whether a Deny leaves something of every kind of resource, whatever its conditions are."""
+    if deny.is_everything_but:
+        return False
+    reaches = (actions.reach(r.pattern) for r in deny.resources if globs.overlap(r.pattern, pattern))
+    return all(reach.is_known and reach.scope != "all" for reach in reaches)
 
 
 def _applies(statement: Statement, pattern: str, held: int, actions: Catalogue) -> tuple[int, int]:

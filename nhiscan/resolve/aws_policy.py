@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
+from operator import or_
 from typing import Any, Final
 
 from nhiscan.resolve import globs
@@ -50,7 +51,7 @@ class Principals:
     is_everybody_but: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Statement:
     """`resources` is empty and `is_everything_but` false where the statement names none, as a trust policy does."""
 
@@ -79,6 +80,11 @@ class Document:
     @cached_property
     def allows(self) -> tuple[Statement, ...]:
         return tuple(statement for statement in self.statements if statement.allows)
+
+    @cached_property
+    def allowed(self) -> int:
+        """Every action that some Allow names."""
+        return reduce(or_, (statement.actions for statement in self.allows), 0)
 
     @cached_property
     def denies(self) -> tuple[Statement, ...]:

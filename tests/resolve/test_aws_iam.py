@@ -109,7 +109,18 @@ ADMIN_CASES = {
         None,
         "no",
     ),
-    "deny that is scoped": ([ADMIN, policy(deny("s3:*", "arn:aws:s3:::audit/*"))], None, "potential"),
+    "deny on a few resources": ([ADMIN, policy(deny("s3:*", "arn:aws:s3:::audit/*"))], None, "definite"),
+    "deny on a few resources under a condition": (
+        [ADMIN, policy(deny("iam:*", "arn:aws:iam::*:role/guard-*", Condition=MFA_MISSING))],
+        None,
+        "definite",
+    ),
+    "deny on every resource of a kind, under a condition": (
+        [ADMIN, policy(deny("iam:*", "arn:aws:iam::*:role/*", Condition=MFA_MISSING))],
+        None,
+        "potential",
+    ),
+    "deny on every resource of a kind": ([ADMIN, policy(deny("iam:*", "arn:aws:iam::*:role/*"))], None, "potential"),
     "deny that is scoped to another service's resource": (
         [ADMIN, policy(deny("*", "arn:aws:cloudtrail:*:*:trail/audit"))],
         None,
@@ -227,6 +238,10 @@ VERB_CASES = {
     "a conditional wide row stands beside a definite narrow one": (
         [policy(allow("s3:GetObject", Condition=IN_2030), allow("s3:GetObject", BUCKET))],
         {("read-data", "all", "conditional", 3), ("read-data", "set", "definite", 2)},
+    ),
+    "all but a few is a set for certain, and may be all": (
+        [policy(allow("s3:GetObject"), deny("s3:GetObject", "arn:aws:s3:::audit/*"))],
+        {("read-data", "set", "definite", 2), ("read-data", "all", "potential", 3)},
     ),
     "a variable that only a request can fill": (
         [policy(allow("s3:GetObject", "arn:aws:s3:::inbox/${aws:PrincipalTag/team}/*"))],
