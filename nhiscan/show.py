@@ -121,6 +121,22 @@ _IDENTITY_FROM_OUTSIDE: Final = {
         where i.identity_key = $id
         order by f.outcome, f.score_low desc, f.finding_id""",
 }
+# Groups and entities stand for others and have no facts of their own.
+_GROUP: Final = {
+    "group": "select * exclude identity_key from identities where identity_key = $id",
+    "members": """
+        select i.identity_id
+        from memberships m
+        join identities i on i.identity_key = m.identity_key
+        where m.group_key = $id
+        order by 1""",
+    "policies": """
+        select p.policy_id, b.role
+        from policy_bindings b
+        join policies p on p.policy_key = b.policy_key
+        where b.identity_key = $id
+        order by all""",
+}
 _OF_SUBJECT: Final = """
     select outcome, severity, rule_id, message, finding_id
     from findings
@@ -179,6 +195,8 @@ _OTHERS: Final = (
     ("select integration_id from integration_facts where integration_id = $name", _INTEGRATION),
 )
 
+_BETWEEN: Final = (_RESOURCE, _POLICY)  # what may lie between two identities
+
 
 def partner(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
     """Everything one partner holds; `name` is its id, or its name in any case.
@@ -218,8 +236,15 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
         for sql, queries in _OTHERS:
             others = con.execute(sql, {"name": name}).fetchall()
             if len(others) == 1:
-                return _sections(con, queries, others[0][0])
+                id_ = others[0][0]
+                ways = [_listed(con, "steps by way of it", "show_ways", {"id": id_})] if queries in _BETWEEN else []
+                return [*_sections(con, queries, id_), *ways]
             found = found or [(None, id_) for (id_,) in others]
+        groups = con.execute(
+            "select identity_key from identities where identity_id = $name or native_id = $name", {"name": name}
+        ).fetchall()
+        if len(groups) == 1 and not found:
+            return [*_sections(con, _GROUP, groups[0][0]), *_neighbours(con, groups[0][0])]
     if len(found) != 1:
         several = [row[0] for row in credentials] + [row[1] for row in found]
         known = con.execute("select identity_id from identity_facts union select credential_id from credential_facts")
@@ -230,15 +255,22 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
 def _identity(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
     return [
         *_sections(con, _IDENTITY, key),
-        _neighbours(con, "can become", key, inward=False),
-        _neighbours(con, "can be taken over by", key, inward=True),
+        *_neighbours(con, key),
         *_sections(con, _IDENTITY_FROM_OUTSIDE, key),
     ]
 
 
-def _neighbours(con: duckdb.DuckDBPyConnection, title: str, key: int, *, inward: bool) -> Section:
-    sql = resources.files("nhiscan").joinpath("show_neighbours.sql").read_text(encoding="utf-8")
-    con.execute(sql, {"key": key, "inward": inward, "most": _MANY})
+def _neighbours(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
+    return [
+        _listed(con, "can become", "show_neighbours", {"key": key, "inward": False}),
+        _listed(con, "can be taken over by", "show_neighbours", {"key": key, "inward": True}),
+    ]
+
+
+def _listed(con: duckdb.DuckDBPyConnection, title: str, name: str, params: Mapping[str, Any]) -> Section:
+    """The first rows of a query whose last column is how many there are."""
+    sql = resources.files("nhiscan").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    con.execute(sql, {**params, "most": _MANY})
     *columns, _ = (column[0] for column in con.description or ())
     rows = con.fetchall()
     return Section(title, tuple(columns), [row[:-1] for row in rows], more=rows[0][-1] - len(rows) if rows else 0)

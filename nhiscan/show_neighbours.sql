@@ -26,7 +26,7 @@ steps as (
            coalesce(h.evidence, e.evidence), h.hub_key
     from hubs h
     join edges e
-      on e.own = h.hub_key and e.other >= 0 and e.other <> $key
+      on e.own = h.hub_key and e.other >= 0 and (e.other <> $key or h.is_rewriting or e.is_rewriting)
 ),
 ranked as (
     select s.*,

@@ -7,6 +7,7 @@ import pytest
 
 from nhiscan import show, store
 from nhiscan.errors import QueryError
+from tests.report.estate import insert
 
 
 @pytest.fixture
@@ -53,3 +54,103 @@ def test_a_name_of_several_resources_lists_them() -> None:
     with pytest.raises(QueryError) as caught:
         show.anything(con, "same")
     assert caught.value.hint == "take one of the ids: a, b"
+
+
+AWS = "aws:111111111111"
+
+
+@pytest.fixture
+def estate() -> duckdb.DuckDBPyConnection:
+    """One user, one role that it may assume by a policy, and one group."""
+    con = store.empty()
+    for key, name in ((1, "user/ci"), (2, "role/deploy"), (3, "group/builders")):
+        told = {"identity_key": key, "identity_id": f"{AWS}:{name}", "tenant_id": AWS, "provider": "aws", "name": name}
+        insert(con, "identities", told)
+        if key < 3:
+            insert(con, "identity_facts", told)
+    insert(con, "policies", {"policy_key": 7, "policy_id": f"{AWS}:policy/assume", "name": "assume"})
+    insert(con, "memberships", {"identity_key": 1, "group_key": 3})
+    edge(con, 1, 2, policy_key=7)
+    return con
+
+
+def edge(con: duckdb.DuckDBPyConnection, start: int, end: int, certainty: str = "definite", **more: object) -> None:
+    told = {"kind": "may-assume", "is_rewriting": False, "evidence": f"{start} to {end}", **more}
+    insert(con, "access_edges", {"from_key": start, "to_key": end, "certainty": certainty, **told})
+
+
+def section(con: duckdb.DuckDBPyConnection, name: str, title: str) -> show.Section:
+    (found,) = [section for section in show.anything(con, f"{AWS}:{name}") if section.title == title]
+    return found
+
+
+def rows(con: duckdb.DuckDBPyConnection, name: str, title: str) -> list[dict[str, object]]:
+    found = section(con, name, title)
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+def test_an_effective_privilege_comes_with_its_reason(estate: duckdb.DuckDBPyConnection) -> None:
+    told = {"verb": "read-secret", "scope": "set", "certainty": "definite", "level": 4, "statement": "allow reading"}
+    insert(estate, "privileges", {"identity_key": 1, "policy_key": 7, "via_key": 3, "considered": "no denies", **told})
+    reason = {"policy": "assume", "through_group": "group/builders", "considered": "no denies"}
+    assert rows(estate, "user/ci", "effective privilege") == [{**told, **reason}]
+
+
+@pytest.mark.parametrize(("certainty", "level"), [("definite", 3), ("conditional", None)])
+def test_a_narrow_right_has_the_level_of_whom_it_surely_reaches(
+    estate: duckdb.DuckDBPyConnection, certainty: str, level: int | None
+) -> None:
+    insert(estate, "privileges", {"identity_key": 1, "verb": "impersonate", "scope": "set", "certainty": certainty})
+    insert(estate, "narrow_levels", {"identity_key": 1, "verb": "impersonate", "level": 3})
+    assert rows(estate, "user/ci", "effective privilege")[0]["level"] == level
+
+
+def test_neighbours_are_told_in_both_directions(estate: duckdb.DuckDBPyConnection) -> None:
+    (out,) = rows(estate, "user/ci", "can become")
+    (back,) = rows(estate, "role/deploy", "can be taken over by")
+    assert (out["identity_id"], back["identity_id"]) == (f"{AWS}:role/deploy", f"{AWS}:user/ci")
+    assert (out["policy"], out["evidence"], out["ways"]) == ("assume", "1 to 2", 1)
+    assert rows(estate, "role/deploy", "can become") == []
+
+
+def test_behind_a_hub_stand_the_first_neighbours_and_how_many_more(estate: duckdb.DuckDBPyConnection) -> None:
+    insert(estate, "access_hubs", {"hub_key": -1, "name": "what the account lets in"})
+    estate.execute(
+        "insert into identities (identity_key, identity_id) select range, 'aws:2:role/r' || range from range(100, 150)"
+    )
+    estate.execute(
+        "insert into access_edges (from_key, to_key, kind, certainty) "
+        "select -1, range, 'may-assume', 'conditional' from range(100, 150)"
+    )
+    edge(estate, 1, -1)
+    edge(estate, -1, 1)
+    found = section(estate, "user/ci", "can become")
+    assert (len(found.rows), found.more) == (20, 31)
+    first, second = rows(estate, "user/ci", "can become")[:2]
+    assert (first["identity_id"], first["through"]) == (f"{AWS}:role/deploy", None)
+    assert (second["certainty"], second["through"]) == ("conditional", "what the account lets in")
+
+
+def test_of_several_ways_to_a_neighbour_the_surest_is_told(estate: duckdb.DuckDBPyConnection) -> None:
+    edge(estate, 1, 2, "potential", path_id="lambda-003")
+    (out,) = rows(estate, "user/ci", "can become")
+    assert (out["certainty"], out["path_id"], out["ways"]) == ("definite", None, 2)
+
+
+def test_who_rewrites_its_own_rights_by_a_hub_can_become_itself(estate: duckdb.DuckDBPyConnection) -> None:
+    edge(estate, 2, -1, is_rewriting=True)
+    edge(estate, -1, 2, is_rewriting=True)
+    assert [row["identity_id"] for row in rows(estate, "role/deploy", "can become")] == [f"{AWS}:role/deploy"]
+
+
+def test_a_group_is_shown_with_its_members(estate: duckdb.DuckDBPyConnection) -> None:
+    assert rows(estate, "group/builders", "members") == [{"identity_id": f"{AWS}:user/ci"}]
+
+
+def test_a_policy_and_a_workload_tell_the_steps_that_lead_by_way_of_them(estate: duckdb.DuckDBPyConnection) -> None:
+    told = {"resource_key": 4, "resource_id": f"{AWS}:function/sync"}
+    insert(estate, "resources", told)
+    insert(estate, "resource_facts", told)
+    edge(estate, 2, 1, resource_key=4)
+    for name, start in (("policy/assume", "user/ci"), ("function/sync", "role/deploy")):
+        assert [row["from_id"] for row in rows(estate, name, "steps by way of it")] == [f"{AWS}:{start}"]
