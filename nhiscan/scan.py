@@ -85,6 +85,7 @@ def collectors(
         if only is not None and name not in only:
             continue
         kind = collect.load(name)
+        privileges.check(name)  # a mistake there would otherwise come out after everything has been read
         knows_strict = any(field.name == "strict" for field in dataclasses.fields(kind))
         given = {**entry, "strict": True} if strict and knows_strict else entry
         where = f"{settings.file}: collectors.{name}."

@@ -182,6 +182,15 @@ def gateway(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def rights_table(gateway: Path) -> Path:
+    """The tutorial's privileges.toml in its package."""
+    files = {block.file: block.text for block in blocks(ROOT / "docs" / "write-a-collector.md")}
+    table = gateway / "acme_gateway" / "privileges.toml"
+    table.write_text(files["acme_gateway/privileges.toml"], encoding="utf-8")
+    return table
+
+
 def scan(folder: Path, code: str) -> int:
     (folder / "acme_gateway" / "__init__.py").write_text(code, encoding="utf-8")
     command = "nhiscan scan --as-of 2026-01-31T00:00:00Z"
@@ -212,6 +221,7 @@ def test_the_tutorials_collector_brings_what_the_page_says(gateway: Path) -> Non
         ["credentials", "complete"],
         ["credentials.created", "complete"],
         ["credentials.last_used", "unsupported"],
+        ["grants", "complete"],
         ["identities", "complete"],
         ["identities.last_used", "unsupported"],
     ]
@@ -221,6 +231,40 @@ def test_the_tutorials_collector_brings_what_the_page_says(gateway: Path) -> Non
     ]
     old = "select subject_id from findings where rule_id = 'life-key-age-exceeded' and outcome = 'fail'"
     assert rows(gateway, old) == [["gateway:main:api_key/k-17a"]]
+
+
+def test_the_tutorials_table_says_what_rights_mean(gateway: Path, rights_table: Path) -> None:
+    assert rights_table.exists()
+    _, grown = tutorial_code()
+    assert scan(gateway, grown) == 0
+    found = (
+        "select i.native_id, p.verb, p.scope, p.certainty, p.level, p.statement "
+        "from privileges p join identities i using (identity_key) order by all"
+    )
+    assert rows(gateway, found) == [
+        ["c-17", "read-data", "all", "definite", 3, "orders:read"],
+        ["c-17", "unknown", "all", "potential", None, "returns:approve"],
+        ["c-17", "write-data", "all", "definite", 4, "orders:write"],
+        ["c-18", "read-config", "all", "definite", 1, "stock:list"],
+    ]
+    levels = "select native_id, level, level_high, is_admin from identity_facts order by all"
+    assert rows(gateway, levels) == [["c-17", 4, None, False], ["c-18", 1, 1, False]]
+
+
+def test_without_the_tutorials_table_no_right_is_known(gateway: Path) -> None:
+    _, grown = tutorial_code()
+    assert scan(gateway, grown) == 0
+    assert rows(gateway, "select distinct verb, level from privileges") == [["unknown", None]]
+
+
+def test_a_mistake_in_the_tutorials_table_ends_the_scan_before_it_begins(gateway: Path, rights_table: Path) -> None:
+    rights_table.write_text(rights_table.read_text().replace("write-data =", "wirte-data ="))
+    (gateway / "acme_gateway" / "__init__.py").write_text(tutorial_code()[1], encoding="utf-8")
+    ran = run("nhiscan scan", cwd=gateway, environ={"PYTHONPATH": str(gateway), "PYTHONDONTWRITEBYTECODE": "1"})
+    assert ran.returncode == 2
+    assert f"{rights_table}: verbs.wirte-data: no such verb" in ran.stderr
+    assert "write-data" in ran.stderr
+    assert not (gateway / ".nhiscan" / "runs.jsonl").exists()
 
 
 def test_the_tutorials_collector_fails_aloud_on_a_broken_export(gateway: Path) -> None:

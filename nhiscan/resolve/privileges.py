@@ -36,5 +36,11 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(_sql("privileges_uncovered"), {"provider": provider, "needed": needed})
 
 
+def check(provider: str) -> None:
+    """Raises: ConfigError when its collector has a privileges.toml that the engine cannot use."""
+    if provider not in EVALUATORS:
+        table_privileges.table(provider)
+
+
 def _sql(name: str) -> str:
     return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
