@@ -1,5 +1,5 @@
--- Identities that may call sts:AssumeRole: a policy of theirs speaks of it, or a trust policy names them.
-create or replace temp table aws_callers as
+-- AWS identities from which an edge may lead: a policy of theirs speaks of it, a trust names them, or one in their account
+-- lets everybody in.
 select distinct i.identity_key
 from (
     select b.identity_key
@@ -20,8 +20,18 @@ from (
     select n.identity_key
     from identities n
     join trusts t on t.account = split_part(n.tenant_id, ':', 2) and split_part(t.principal, '/', 2) = n.name
-    where t.principal like 'arn:%:sts::%:assumed-role/%'
+    where t.mechanism = 'assume_role'
+      and t.principal like 'arn:%:sts::%:assumed-role/%'
+    union all
+    select n.identity_key
+    from identities n
+    join (
+        select distinct tenant_id
+        from trusts
+        where mechanism = 'assume_role'
+          and principal_kind = 'any'
+    ) o on o.tenant_id = n.tenant_id
 ) c
 join identities i on i.identity_key = c.identity_key
 where i.provider = 'aws'
-  and i.kind <> 'group';
+  and i.kind <> 'group'

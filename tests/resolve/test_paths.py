@@ -68,13 +68,18 @@ PERMISSIONS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "with a variable": ([allow(ASSUME, arn("role/${aws:PrincipalTag/team}"))], "conditional"),
     "everything but another role": (
         [{"Effect": "Allow", "Action": ASSUME, "NotResource": arn("role/other")}],
-        "conditional",
+        "definite",
     ),
     "denied everywhere": ([allow(ASSUME), deny("sts:*")], "none"),
     "denied there": ([allow(ASSUME), deny("*", arn("role/target"))], "none"),
     "denied elsewhere": ([allow(ASSUME), deny("*", arn("role/other"))], "definite"),
     "denied there under a condition": ([allow(ASSUME), deny("*", arn("role/target"), Condition=IF_MFA)], "potential"),
-    "with many stars": ([allow(ASSUME, arn("role/" + "*t*a*r" * 20))], "conditional"),
+    "everything but that role": (
+        [{"Effect": "Allow", "Action": ASSUME, "NotResource": arn("role/tar*")}],
+        "none",
+    ),
+    "with many stars": ([allow(ASSUME, arn("role/" + "*" * 300 + "t*a*r*g*e*t"))], "definite"),
+    "with many stars that miss": ([allow(ASSUME, arn("role/" + "*t*a*r" * 20))], "none"),
 }
 
 
@@ -246,10 +251,11 @@ def test_memberships_are_edges(estate: Estate) -> None:
     assert edges(estate, "member-of") == {(user, group, "definite")}
 
 
-def reach(estate: Estate) -> dict[str, tuple[int, str | None]]:
+def reach(estate: Estate, goal: str = "admin", certainty: str = "definite") -> dict[str, tuple[int, str | None]]:
     rows = resolved(estate).execute(
         "select i.identity_id, r.hops, n.identity_id from reach r join identities i using (identity_key) "
-        "left join identities n on n.identity_key = r.next_key"
+        "left join identities n on n.identity_key = r.next_key where r.goal = ? and r.certainty = ?",
+        [goal, certainty],
     )
     return {name: (hops, next_id) for name, hops, next_id in rows.fetchall()}
 

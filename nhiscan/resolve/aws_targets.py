@@ -1,0 +1,341 @@
+"""Which of many concrete targets an action is allowed on, for all of them at once: sets of targets are integers.
+
+The evaluator of single requests says the same of each target; here every pattern of a policy meets the targets once,
+however many identities share it, and a Deny, a boundary or an organization's policy is one more integer. What depends
+on a request's context is never called allowed or denied.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from nhiscan.resolve import aws_conditions, globs
+from nhiscan.resolve.aws_actions import Catalogue
+from nhiscan.resolve.aws_policy import Document, Statement
+
+_ARN_FIELDS: Final = 6
+_ACCOUNT: Final = 4
+_MOST_ACCOUNTS: Final = 2_000  # for each of which a pattern over all accounts is asked on its own
+
+
+class Answer(NamedTuple):
+    """Three sets of targets without a common member."""
+
+    definite: int = 0
+    conditional: int = 0  # allowed under a condition, and nothing else stands against it
+    potential: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.definite | self.conditional | self.potential)
+
+    def both(self, other: Answer) -> Answer:
+        """What is allowed by both, as surely as by the less sure one."""
+        definite = self.definite & other.definite
+        conditional = (self.definite | self.conditional) & (other.definite | other.conditional) & ~definite
+        any_ = (self.definite | self.conditional | self.potential) & (
+            other.definite | other.conditional | other.potential
+        )
+        return Answer(definite, conditional, any_ & ~definite & ~conditional)
+
+    def within(self, mask: int) -> Answer:
+        return Answer(self.definite & mask, self.conditional & mask, self.potential & mask)
+
+    def by_certainty(self) -> Iterator[tuple[str, int]]:
+        for certainty, mask in zip(self._fields, self, strict=True):
+            if mask:
+                yield certainty, mask
+
+
+NOTHING: Final = Answer()
+
+
+class Targets:
+    """ARNs in order, each one a bit. `matching` meets every distinct pattern with them once."""
+
+    def __init__(self, arns: Iterable[str]) -> None:
+        self.arns: Final = tuple(sorted(set(arns)))
+        self.everything: Final = (1 << len(self.arns)) - 1
+        self._index = {arn: i for i, arn in enumerate(self.arns)}
+        self._accounts = {fields[_ACCOUNT] for arn in self.arns if len(fields := arn.split(":", 5)) == _ARN_FIELDS}
+        self._masks: dict[str, int] = {}
+
+    def bit(self, arn: str) -> int:
+        """0 when it is not among them."""
+        return 1 << self._index[arn] if arn in self._index else 0
+
+    def mask(self, arns: Iterable[str]) -> int:
+        return _bits((self._index[arn] for arn in arns if arn in self._index), len(self.arns))
+
+    def members(self, mask: int) -> Iterator[str]:
+        """In order."""
+        if mask == self.everything:
+            yield from self.arns
+            return
+        digits = mask.to_bytes(len(self.arns) // 8 + 1, "little")
+        for number, byte in enumerate(digits):
+            while byte:
+                low = byte & -byte
+                yield self.arns[number * 8 + low.bit_length() - 1]
+                byte ^= low
+
+    def matching(self, pattern: str) -> int:
+        if pattern not in self._masks:
+            self._masks[pattern] = self._match(pattern)
+        return self._masks[pattern]
+
+    def _match(self, pattern: str) -> int:
+        if globs.is_everything(pattern):
+            return self.everything
+        if not globs.is_wild(pattern):
+            return self.bit(pattern)
+        fields = pattern.split(":", _ARN_FIELDS - 1)
+        if (
+            len(fields) == _ARN_FIELDS
+            and fields[_ACCOUNT] == "*"
+            and not any(map(globs.is_wild, fields[:_ACCOUNT]))
+            and len(self._accounts) <= _MOST_ACCOUNTS
+        ):
+            mask = 0
+            for account in self._accounts:
+                fields[_ACCOUNT] = account
+                mask |= self._match(":".join(fields))
+            return mask
+        start, end = self._beginning_with(_literal_start(pattern))
+        if globs.is_everything(pattern[len(_literal_start(pattern)) :]):
+            return ((1 << (end - start)) - 1) << start
+        match = globs.compiled(pattern).fullmatch
+        return _bits((i for i in range(start, end) if match(self.arns[i])), len(self.arns))
+
+    def _beginning_with(self, start: str) -> tuple[int, int]:
+        return bisect_left(self.arns, start), bisect_left(self.arns, start + "\U0010ffff")
+
+
+def _literal_start(pattern: str) -> str:
+    return pattern[: min(i for i in (pattern.find("*"), pattern.find("?")) if i >= 0)]
+
+
+def _bits(indexes: Iterable[int], size: int) -> int:
+    array = bytearray(size // 8 + 1)
+    for index in indexes:
+        array[index >> 3] |= 1 << (index & 7)
+    return int.from_bytes(array, "little")
+
+
+@dataclass(frozen=True)
+class Rights:
+    """All that decides what a caller may do: documents, a boundary, and levels of an organization's policies.
+
+    `unread`: documents of levels that were not read whole, of which only the Denies count.
+    """
+
+    documents: tuple[Document, ...]
+    boundary: Document | None = None
+    levels: tuple[tuple[Document, ...], ...] = ()
+    unread: tuple[Document, ...] = ()
+    is_user: bool = False
+
+    def every(self) -> Iterator[Document]:
+        yield from self.documents
+        if self.boundary:
+            yield self.boundary
+        for level in self.levels:
+            yield from level
+        yield from self.unread
+
+    def limits(self) -> Iterator[tuple[Document, ...]]:
+        if self.boundary:
+            yield (self.boundary,)
+        yield from self.levels
+
+
+@dataclass(eq=False)
+class Question:
+    """One action on many targets; keeps what each statement says of them.
+
+    `context`: what is known of the request, keys in small letters. `is_own`: the target is the caller itself, so a
+    pattern with the caller's own name matches; else it matches no target.
+    """
+
+    targets: Targets
+    action: int
+    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_own: bool = False
+    _said: dict[tuple[int, bool], tuple[int, int]] = field(default_factory=dict)
+    _kept: list[Statement] = field(default_factory=list)  # an id is only safe while what has it lives
+
+    def answer(self, rights: Rights, *, given: int = 0, is_unbounded: bool = False) -> Answer:
+        """`given`: what the targets' own policies allow without the documents.
+
+        `is_unbounded`: of the boundary only Denies count, as for a user whom a resource's policy names.
+        """
+        sure, maybe = given, 0
+        doubt = 0
+        for document in rights.documents:
+            allowed, open_ = self._say(document, rights, allows=True)
+            sure |= allowed
+            maybe |= open_
+            if document.problem:
+                doubt = self.targets.everything
+        held = sure | maybe
+        if not held:
+            return NOTHING
+        for document in rights.every():
+            denied, open_ = self._say(document, rights, allows=False)
+            held &= ~denied
+            doubt |= open_
+        bounded = self.targets.everything
+        for documents in rights.levels if is_unbounded else rights.limits():
+            within, open_ = 0, 0
+            for document in documents:
+                allowed, perhaps = self._say(document, rights, allows=True)
+                within |= allowed
+                open_ |= perhaps
+                if document.problem:
+                    open_ = self.targets.everything
+            held &= within | open_
+            bounded &= within
+        unopposed = held & ~doubt & bounded
+        return Answer(unopposed & sure, unopposed & ~sure, held & ~unopposed)
+
+    def _say(self, document: Document, rights: Rights, *, allows: bool) -> tuple[int, int]:
+        """Targets on which the document's Allows, or its Denies, apply for certain, and on which they may."""
+        sure, maybe = 0, 0
+        for statement in document.statements if allows else document.denies:
+            if statement.allows is allows and statement.actions & self.action:
+                certain, possible = self._reach(statement, is_user=rights.is_user)
+                sure |= certain
+                maybe |= possible
+        return sure, maybe & ~sure
+
+    def denied(self, document: Document) -> tuple[int, int]:
+        """Targets that the document denies to everybody for certain, and those that it may."""
+        return self._say(document, Rights((), is_user=True), allows=False)
+
+    def allowing(self, document: Document, mask: int, *, is_user: bool) -> Statement | None:
+        """The first statement that has a part in allowing the action on some of the targets."""
+        for statement in document.statements:
+            if statement.allows and statement.actions & self.action:
+                certain, possible = self._reach(statement, is_user=is_user)
+                if (certain | possible) & mask:
+                    return statement
+        return None
+
+    def _reach(self, statement: Statement, *, is_user: bool) -> tuple[int, int]:
+        key = (id(statement), is_user)
+        if key not in self._said:
+            self._kept.append(statement)
+            self._said[key] = self._reached(statement, is_user=is_user)
+        return self._said[key]
+
+    def _reached(self, statement: Statement, *, is_user: bool) -> tuple[int, int]:
+        truth = aws_conditions.all_met([aws_conditions.test(c) for c in statement.conditions], self.context.get)
+        if truth is False or (not is_user and any(r.needs_user for r in statement.resources)):
+            return 0, 0
+        sure, maybe = 0, 0
+        for resource in statement.resources:
+            if resource.is_self:
+                sure |= self.targets.everything if self.is_own else 0
+            elif resource.has_variable or resource.needs_user:
+                maybe |= self.targets.matching(resource.pattern)
+            else:
+                sure |= self.targets.matching(resource.pattern)
+        if statement.is_everything_but:
+            everything = self.targets.everything
+            sure, maybe = everything & ~sure & ~maybe, maybe & ~sure
+        return (sure, maybe & ~sure) if truth is True else (0, sure | maybe)
+
+
+def somewhere(rights: Rights, action: int, actions: Catalogue, context: Mapping[str, tuple[str, ...]]) -> str | None:
+    """How surely the action is allowed on something that the caller chooses; None: on nothing."""
+    denies = [
+        (deny, aws_conditions.all_met([aws_conditions.test(c) for c in deny.conditions], context.get))
+        for document in rights.every()
+        for deny in document.denies
+        if deny.actions & action
+    ]
+    best: str | None = None
+    doubtful = any(document.problem for document in rights.every())
+    for document in rights.documents:
+        for statement in document.statements:
+            if not (statement.allows and statement.actions & action):
+                continue
+            met = aws_conditions.all_met([aws_conditions.test(c) for c in statement.conditions], context.get)
+            if met is False:
+                continue
+            for pattern, is_open in _places(statement, rights.is_user, action, actions):
+                found = "conditional" if is_open or met is not True else "definite"
+                places = [(pattern, False)]
+                for limit in rights.limits():
+                    places = list(_inside(places, limit, action, context))
+                left = [weight for place, open_ in places if (weight := _left(place, denies, is_open=open_))]
+                if left:
+                    sure = "definite" in left and not doubtful
+                    best = _surer(best, found if sure else "potential")
+    return best
+
+
+def _places(statement: Statement, is_user: bool, action: int, actions: Catalogue) -> Iterator[tuple[str, bool]]:
+    if statement.is_everything_but:
+        yield "*", not all(globs.is_wild(r.pattern) and not globs.is_everything(r.pattern) for r in statement.resources)
+        return
+    for resource in statement.resources:
+        if (not resource.needs_user or is_user) and actions.reach(resource.pattern).mask & action:
+            yield resource.pattern, resource.has_variable or not actions.reach(resource.pattern).is_known
+
+
+def _inside(
+    places: Sequence[tuple[str, bool]],
+    limit: Sequence[Document],
+    action: int,
+    context: Mapping[str, tuple[str, ...]],
+) -> Iterator[tuple[str, bool]]:
+    """The parts of the places that one limit leaves."""
+    for pattern, is_open in places:
+        if any(document.problem for document in limit):
+            yield pattern, True
+            continue
+        for statement in (s for document in limit for s in document.statements if s.allows and s.actions & action):
+            met = aws_conditions.all_met([aws_conditions.test(c) for c in statement.conditions], context.get)
+            if met is False:
+                continue
+            if statement.is_everything_but:
+                if not any(globs.covers(r.pattern, pattern) for r in statement.resources):
+                    yield pattern, is_open or met is not True
+                continue
+            for resource in statement.resources:
+                doubt = is_open or met is not True or resource.has_variable or resource.needs_user
+                if globs.covers(resource.pattern, pattern):
+                    yield pattern, doubt
+                elif globs.covers(pattern, resource.pattern):
+                    yield resource.pattern, doubt
+                elif globs.overlap(pattern, resource.pattern):
+                    yield pattern, True
+
+
+def _left(pattern: str, denies: Sequence[tuple[Statement, aws_conditions.Truth]], *, is_open: bool) -> str | None:
+    """Whether something in the place is not denied; the caller may choose any name that is not."""
+    found = "potential" if is_open else "definite"
+    for deny, met in denies:
+        if met is False:
+            continue
+        if deny.is_everything_but:
+            covered = not any(globs.overlap(r.pattern, pattern) for r in deny.resources)
+            touched = not any(globs.covers(r.pattern, pattern) for r in deny.resources)
+        else:
+            covered = any(globs.covers(r.pattern, pattern) for r in deny.resources)
+            # A star of the place leaves names outside of whatever narrower pattern is denied.
+            touched = not globs.is_wild(pattern) and any(globs.overlap(r.pattern, pattern) for r in deny.resources)
+        is_vague = met is not True or any(r.has_variable or r.needs_user for r in deny.resources)
+        if covered and not is_vague:
+            return None
+        if covered or (touched and is_vague) or (touched and deny.is_everything_but):
+            found = "potential"
+    return found
+
+
+def _surer(one: str | None, other: str) -> str:
+    order = ("definite", "conditional", "potential")
+    return other if one is None else min(one, other, key=order.index)
