@@ -15,7 +15,7 @@ from nhiscan.resolve.privilege_rows import batched, insert_rows
 from nhiscan.resolve.vault import read_estates, read_policies
 from nhiscan.resolve.vault_acl import Answers, Hit, Holder, Policy, placed
 from nhiscan.resolve.vault_paths import Acl, Pattern
-from nhiscan.resolve.vault_verbs import Estate, Mount, Target, Targets, table
+from nhiscan.resolve.vault_verbs import Estate, Target, Targets, reading, table
 
 _SHOWN_RULES: Final = 5
 _AFTER_ALL: Final = "\U0010ffff"
@@ -143,15 +143,7 @@ def _stores(con: duckdb.DuckDBPyConnection, estates: Mapping[str, Estate]) -> di
         "left join resource_facts f on f.resource_key = s.resource_key "
         "where r.provider = 'vault' and r.kind <> 'secret_field' order by all"
     ).fetchall():
-        mount = _mount(native_id, estates[tenant].engines) if tenant in estates else None
-        if mount is not None and kind in table().stored:
-            below, capabilities = table().stored[kind]
-            name = native_id[len(mount.path) + 1 :]
-            if not kind.startswith("kv"):
-                name = name.partition("/")[2]  # <mount>/<folder>/<name>
-            found[tenant].append(Secret(f"{mount.path}/{below}{name}", capabilities, environment, partner_id))
+        read = reading(native_id, kind, estates[tenant]) if tenant in estates else None
+        if read is not None:
+            found[tenant].append(Secret(*read, environment, partner_id))
     return {tenant: Store(tuple(sorted(secrets, key=lambda each: each.path))) for tenant, secrets in found.items()}
-
-
-def _mount(native_id: str, engines: Sequence[Mount]) -> Mount | None:
-    return max((e for e in engines if native_id.startswith(f"{e.path}/")), key=lambda e: len(e.path), default=None)

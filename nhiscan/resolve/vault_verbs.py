@@ -112,6 +112,16 @@ class Target:
         return pattern(self.path)
 
 
+def reading(native_id: str, kind: str | None, estate: Estate) -> tuple[str, int] | None:
+    """The path and capabilities that give the value of a stored secret; None where the table or the mount lacks it."""
+    above = (engine for engine in estate.engines if native_id.startswith(f"{engine.path}/"))
+    mount = max(above, key=lambda engine: len(engine.path), default=None)
+    if mount is None or kind is None or kind not in table().stored:
+        return None
+    below_mount, capabilities = table().stored[kind]
+    return f"{mount.path}/{below_mount}{native_id[len(mount.path) + 1 :]}", capabilities
+
+
 class Targets:
     """The table applied to one vault; which of it a policy's path meets is found once and remembered."""
 

@@ -582,7 +582,7 @@ def test_policy_facts_count_the_secrets_that_a_policy_opens() -> None:
     estate.secret("secret/app/a", "prod")
     estate.secret("secret/app/b", "dev")
     estate.secret("secret/apple")
-    estate.secret("db/roles/ro", "prod", kind="database_role")
+    estate.secret("db/ro", "prod", kind="database_role")
     group, token = estate.identity("group", "g"), estate.identity("token", "t")
     estate.join(token, group)
     estate.bind(group, estate.policy("app", allow("secret/data/app/*", "read")))
