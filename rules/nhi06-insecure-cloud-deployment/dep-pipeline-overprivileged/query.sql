@@ -1,5 +1,6 @@
 -- Enabled identities that a pipeline uses: by tokens of an issuer of pipelines, or as what a build runs as. One without a label that is
--- strong enough stays open, as it may stand in production.
+-- strong enough stays open, as it may stand in production. Putting code where a policy names the place is what deploying is, and no
+-- excess by itself.
 with issuers_of as (
     select
         t.identity_key,
@@ -40,6 +41,27 @@ pipelines as (
     from used u
     group by u.identity_key
 ),
+rights as (
+    select
+        g.identity_key,
+        g.certainty,
+        coalesce(g.level, n.level) as level,
+        case when g.verb = 'run-code' and g.scope in ('single', 'set', 'self') then 0 else 1 end as is_excess
+    from privileges g
+    left join narrow_levels n
+        on n.identity_key = g.identity_key
+        and n.verb = g.verb
+        and g.scope in ('single', 'set', 'self')
+),
+excess as (
+    select
+        r.identity_key,
+        max(case when r.certainty = 'definite' and r.level is not null then r.is_excess else 0 end) as is_sure,
+        max(r.is_excess) as is_possible
+    from rights r
+    where coalesce(r.level, 5) > $max_pipeline_level
+    group by r.identity_key
+),
 weighed as (
     select
         f.*,
@@ -47,15 +69,18 @@ weighed as (
         p.pipelines,
         case when f.is_admin or f.admin_hops is not null then 1 else 0 end as gets_admin,
         case
-            when f.is_admin or f.admin_hops is not null or f.level > $max_pipeline_level then 1
+            when f.is_admin or f.admin_hops is not null then 1
+            when f.level > $max_pipeline_level and coalesce(x.is_sure, 1) = 1 then 1
             else 0
         end as is_strong,
         case
-            when f.is_admin is null or f.level_high is null or f.level_high > $max_pipeline_level then 1
+            when f.is_admin is null then 1
+            when f.level_high is null or f.level_high > $max_pipeline_level then coalesce(x.is_possible, 1)
             else 0
         end as may_be_strong
     from pipelines p
     join identity_facts f on f.identity_key = p.identity_key
+    left join excess x on x.identity_key = p.identity_key
     where f.is_enabled
         and not coalesce(f.is_provider_owned, false)
 )
