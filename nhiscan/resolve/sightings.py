@@ -1,7 +1,8 @@
 """Where secret values are, which of them are equal, and which credential each one is.
 
 A value joins the inventory by an id that it carries (an access key id, a service account's address), by standing beside
-such an id, or by being equal to a value that does. Else the link ends at the place where it was seen.
+such an id, by a label that names it, or by being equal to a value that does. Else the link ends at the place where it
+was seen.
 """
 
 from __future__ import annotations
@@ -13,5 +14,5 @@ import duckdb
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Fills secret_places and credential_sources; reads identity_facts and resource_facts."""
-    for name in ("secret_places.sql", "credential_sources.sql"):
+    for name in ("secret_links.sql", "secret_places.sql", "credential_sources.sql"):
         con.execute(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))

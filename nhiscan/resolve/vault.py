@@ -89,6 +89,17 @@ def drop_parts(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def members(con: duckdb.DuckDBPyConnection) -> dict[int, list[int]]:
+    """Who is in which part, after `read_parts`."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for part, key in con.execute(
+        "select p.part, h.identity_key from vault_parts p join vault_holders h on h.combination = p.combination "
+        "and (p.is_all or p.entity_key is not distinct from h.entity_key) order by all"
+    ).fetchall():
+        found[part].append(key)
+    return found
+
+
 def in_force(part: Part, policies: Mapping[int, tuple[str, Policy]]) -> tuple[int, ...]:
     """The policies that the server looks at: beside root no other one."""
     keys = part.combination.policies

@@ -140,7 +140,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     parts = vault.read_parts(con, policies)
     con.execute(_sql("vault_sites"))
     sites = _sites(con, policies, estates)
-    members = _members(con)
+    members = vault.members(con)
     unsaid = _unsaid(con)
     narrow: dict[tuple[int, str], list[Group]] = {}
     for number, part in enumerate(parts):
@@ -312,16 +312,6 @@ def _goals(con: duckdb.DuckDBPyConnection, tenant: str, here: Vault, roots: set[
     ).fetchall():
         goals["entity", entity_key].append(key)
     return goals
-
-
-def _members(con: duckdb.DuckDBPyConnection) -> dict[int, list[int]]:
-    members: dict[int, list[int]] = defaultdict(list)
-    for part, key in con.execute(
-        "select p.part, h.identity_key from vault_parts p join vault_holders h on h.combination = p.combination "
-        "and (p.is_all or p.entity_key is not distinct from h.entity_key) order by all"
-    ).fetchall():
-        members[part].append(key)
-    return members
 
 
 def _unsaid(con: duckdb.DuckDBPyConnection) -> dict[int, set[str]]:

@@ -51,7 +51,7 @@ class Way:
 
 @cache
 def ways() -> tuple[Way, ...]:
-    return tuple(_way(entry) for entry in verb_tables.ways("vault"))
+    return tuple(_way(entry) for entry in verb_tables.entries("vault", "ways.toml", "way"))
 
 
 def _way(entry: Mapping[str, Any]) -> Way:

@@ -32,11 +32,11 @@ def read(provider: str) -> dict[str, Any]:
     return parse(found)
 
 
-def ways(provider: str) -> list[dict[str, Any]]:
-    """The entries of the collector's ways.toml; none when it has no such file."""
-    found = find(provider, "ways.toml")
-    entries: list[dict[str, Any]] = parse(found)["way"] if found else []
-    return entries
+def entries(provider: str, name: str, word: str) -> list[dict[str, Any]]:
+    """What another table of the collector's says under `word`; nothing when it has no such file."""
+    found = find(provider, name)
+    listed: list[dict[str, Any]] = parse(found)[word] if found else []
+    return listed
 
 
 def find(provider: str, name: str = "privileges.toml") -> Traversable | None:
