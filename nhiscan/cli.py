@@ -1063,10 +1063,12 @@ def _print_path(told: Mapping[str, Any]) -> None:
         click.echo(f"{start} may come to {goal}: {_counted(len(steps), 'step')}; no way is definite")
         for number, step in enumerate(steps, 1):
             if step["certainty"] != "definite":
-                click.echo(f"  step {number} is {step['certainty']}: it depends on what its evidence names")
+                click.echo(
+                    f"  step {number} is {step['certainty']}: it depends on what its statement or evidence names"
+                )
     for number, step in enumerate(steps, 1):
         click.echo(f"\n{number}. {_cell(step['from_id'])}\n   to {_cell(step['to_id'])}: {_cell(step['says'])}")
-        _print_facts(step, ("certainty", "path_id", "through", "resource_id"))
+        _print_facts(step, ("certainty", "path_id", "path_title", "through", "resource_id"))
         for side in step["allowed_by"]:
             _print_facts(side, ("policy", "statement"))
         _print_facts(step, ("evidence", "to_break", "check_by_hand"))

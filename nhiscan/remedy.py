@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from nhiscan import printable
-from nhiscan.path import Answer, Permission, Right, Step, Thing
+from nhiscan.path import Answer, Permission, Right, Step, Thing, Way
+from nhiscan.resolve import escalation, vault_ways
 
 SCHEMA_VERSION: Final = 1
 
@@ -39,20 +40,27 @@ _ROLE: Final = "workload_role"
 
 def shape(answer: Answer) -> dict[str, Any]:
     """An answer in the shape of docs/json.md: only JSON types, every key always present."""
-    way = answer.way
     return {
         "schema_version": SCHEMA_VERSION,
         "from_id": answer.start.id,
         "to_id": None if answer.end is None else answer.end.id,
-        "certainty": None if way is None else way.certainty,
-        "is_cut": way is not None and way.is_cut,
-        "steps": [] if way is None else [step_shape(step) for step in way.steps],
+        **way_shape(answer.way),
         "because": [_right_shape(right) for right in answer.rights],
         "not_read": [{"tenant_id": tenant_id, "dataset": dataset} for tenant_id, dataset in answer.not_read],
     }
 
 
-def step_shape(step: Step) -> dict[str, Any]:
+def way_shape(way: Way | None) -> dict[str, Any]:
+    """The part of an answer that tells its steps; None: no way is known."""
+    return {
+        "certainty": None if way is None else way.certainty,
+        "is_cut": way is not None and way.is_cut,
+        "steps": [] if way is None else [_step_shape(step) for step in way.steps],
+    }
+
+
+def _step_shape(step: Step) -> dict[str, Any]:
+    title, fix = _escalation(step)
     return {
         "from_id": step.start.id,
         "to_id": step.end.id,
@@ -61,12 +69,13 @@ def step_shape(step: Step) -> dict[str, Any]:
         "certainty": step.certainty,
         "is_rewriting": step.is_rewriting,
         "path_id": step.path_id,
+        "path_title": title,
         "through": step.through,
         "resource_id": None if step.resource is None else step.resource.id,
         "allowed_by": [{**_policy_shape(side.policy), "statement": side.statement} for side in step.permissions],
         "evidence": list(step.evidence),
         "other_ways": step.other_ways,
-        "to_break": _breaks(step),
+        "to_break": _breaks(step, fix),
         "check_by_hand": _lines(dict.fromkeys([*_of_permissions(step.permissions), *_of_kind(step)])),
     }
 
@@ -105,8 +114,18 @@ def _says(step: Step) -> str:
     return f"{words}, and may rewrite its rights into an administrator's" if step.is_rewriting else words
 
 
-def _breaks(step: Step) -> str:
-    told = _REWRITES if step.start == step.end else _BREAKS.get(step.kind, "take the right from the policy")
+def _escalation(step: Step) -> tuple[str | None, str | None]:
+    """Title of the escalation path that a step goes by, and how that path is broken; None where no table says so."""
+    if step.path_id is None:
+        return None, None
+    path = escalation.read(step.start.provider).get(step.path_id)
+    if path is not None:
+        return path.title, path.fix
+    return {way.path_id: way.does for way in vault_ways.ways()}.get(step.path_id), None
+
+
+def _breaks(step: Step, fix: str | None) -> str:
+    told = fix or (_REWRITES if step.start == step.end else _BREAKS.get(step.kind, "take the right from the policy"))
     if step.kind == "may-assume" and not step.permissions:
         told = "take whoever assumes it out of its trust"
     if step.other_ways:

@@ -23,7 +23,7 @@ import duckdb
 import jinja2
 from markupsafe import Markup
 
-from nhiscan import printable
+from nhiscan import path, printable, remedy
 from nhiscan.model import SEVERITIES
 from nhiscan.narrow import MASK, Scope, narrow
 from nhiscan.store import write_text
@@ -553,10 +553,14 @@ def _cases(reader: _Reader, limits: Limits) -> dict[str, Any]:
         for row in reader.rows("subject_keys", case_ids=[row["case_id"] for row in rows])
     }
     identities = {row["identity_key"]: row for row in _identities(reader, sorted(subjects.values()))}
+    # The steps of a way quote other identities, so a report that is handed over has none.
+    ways = path.to_administrator(reader.con, subjects.values()) if reader.scope is None else {}
     for row in rows:
         row["anchor"] = anchor("case", row["case_id"])
         row["parts"] = by_case.get(row["case_id"], [])
-        row["identity"] = identities.get(subjects.get(row["case_identity_id"]))
+        key = subjects.get(row["case_identity_id"])
+        row["identity"] = identities.get(key)
+        row["way"] = remedy.way_shape(ways[key]) if key in ways else None
         row["partner_anchor"] = None if row["partner_id"] is None else anchor("partner", row["partner_id"])
         row["commands"] = _commands(row["identity"]) if row["identity"] else []
     groups = []

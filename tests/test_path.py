@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from click.testing import CliRunner, Result
 
 from nhiscan import path, remedy, store
+from nhiscan.cli import cli
 from nhiscan.errors import QueryError
 from tests.report.estate import insert
 
@@ -147,6 +153,25 @@ def test_a_way_that_depends_on_something_says_which_step(con: duckdb.DuckDBPyCon
 
 
 @pytest.mark.parametrize(
+    ("provider", "path_id", "title", "fix"),
+    [
+        ("aws", "lambda-003", "Replace the code of a function", "workloads whose role may do no more"),
+        ("vault", "vault-approle-secret-id", "makes a secret id and knows the role id", "take the right to assume it"),
+        ("vault", "unheard-of", None, "take the right to assume it"),
+        (HOSTILE, HOSTILE, None, "take the right to assume it"),
+    ],
+)
+def test_a_known_escalation_path_says_what_it_is_and_how_it_is_broken(
+    con: duckdb.DuckDBPyConnection, provider: str, path_id: str, title: str | None, fix: str
+) -> None:
+    identity(con, 9, "start", provider=provider)
+    edge(con, 9, 5, path_id=path_id, statement="allow it")
+    (step,) = remedy.shape(path.ask(con, f"{AWS}:role/start", to=f"{AWS}:role/root"))["steps"]
+    assert step["path_title"] == title
+    assert fix in step["to_break"]
+
+
+@pytest.mark.parametrize(
     "rows",
     [
         [(1, 2, 2), (2, 3, 1)],
@@ -272,3 +297,87 @@ def test_a_name_with_a_quote_is_one_word_for_a_shell(con: duckdb.DuckDBPyConnect
     answer = path.ask(con, f"{AWS}:role/ci", to=f"{AWS}:role/it's $(id)")
     (command,) = remedy.shape(answer)["steps"][0]["check_by_hand"]
     assert command == ("aws iam get-role --role-name 'it'\"'\"'s $(id)' --query Role.AssumeRolePolicyDocument")
+
+
+def documented() -> dict[str, set[str]]:
+    """Keys of docs/json.md by the list that they are of; the object itself is ``."""
+    text = (Path(__file__).parent.parent / "docs" / "json.md").read_text(encoding="utf-8")
+    found: dict[str, set[str]] = {"": set()}
+    for item in re.split(r"\n\* ", text.split("# The JSON of a path")[1])[1:]:
+        key, *more = re.findall(r"`(\w+)`", item)
+        found[""].add(key)
+        found[key] = set(more)
+    return found
+
+
+def test_the_documented_keys_are_the_real_ones(con: duckdb.DuckDBPyConnection) -> None:
+    edge(con, 1, 5, statement="allow")
+    reach(con, 1, 1, 5)
+    insert(con, "coverage", {"tenant_id": AWS, "dataset": "scps", "status": "denied"})
+    shape = remedy.shape(path.ask(con, f"{AWS}:role/ci", to=None))
+    told = documented()
+    assert told[""] == set(shape)
+    assert told["steps"] == set(shape["steps"][0]) | set(shape["steps"][0]["allowed_by"][0])
+    assert [told[key] for key in ("because", "not_read")] == [set(shape[key][0]) for key in ("because", "not_read")]
+
+
+@pytest.fixture
+def published(tmp_path: Path, con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a scan with one identity that rewrites its own rights, one that may not, and one hostile name."""
+    identity(con, 9, HOSTILE)
+    edge(con, 9, 9, kind="may-change", is_rewriting=True, statement=HOSTILE, evidence=HOSTILE)
+    reach(con, 9, 1, 9)
+    edge(con, 1, 5, "conditional", evidence="only from 192.0.2.0/24")
+    reach(con, 1, 1, 5, certainty="potential")
+    for key in range(20, 45):
+        identity(con, key, f"n{key}")
+        edge(con, 3, key)
+    con.execute(
+        "insert into identity_facts (identity_key, identity_id) select identity_key, identity_id from identities"
+    )
+    (tmp_path / "nhiscan.toml").write_text('[company]\nname = "Acme"\n[state]\npath = "state"\n')
+    state = tmp_path / "state"
+    state.mkdir()
+    with store.locked(state), store.Build(state, store.new_scan_id(datetime(2026, 1, 31, tzinfo=UTC))) as build:
+        for table in ("identities", "identity_facts", "access_edges", "reach", "privileges", "policies"):
+            held = con.execute(f"select * from {table}").fetchall()
+            build.con.executemany(f"insert into {table} values ({', '.join('?' * len(held[0]))})", held)
+        build.publish()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def ran(*words: str, command: str = "path") -> Result:
+    return CliRunner().invoke(cli, [command, *words], catch_exceptions=False)
+
+
+@pytest.mark.usefixtures("published")
+def test_the_command_tells_a_way_and_on_what_it_depends() -> None:
+    lines = ran(f"{AWS}:role/ci").stdout.splitlines()
+    assert lines[0] == f"{AWS}:role/ci may come to an administrator: 1 step; no way is definite"
+    assert lines[1] == "  step 1 is conditional: it depends on what its statement or evidence names"
+    assert "   evidence: only from 192.0.2.0/24" in lines
+    assert f"{AWS}:role/root is an administrator" in lines
+
+
+@pytest.mark.usefixtures("published")
+def test_no_way_is_an_answer_and_no_error() -> None:
+    done = ran(f"{AWS}:role/build")
+    assert (done.exit_code, done.stdout) == (0, f"no way is known from {AWS}:role/build to an administrator\n")
+    assert json.loads(ran(f"{AWS}:role/build", "--json").stdout)["certainty"] is None
+    assert ran(f"{AWS}:role/root").stdout.startswith(f"{AWS}:role/root is an administrator itself\n")
+
+
+@pytest.mark.usefixtures("published")
+def test_nothing_of_a_hostile_name_reaches_the_terminal_as_it_is() -> None:
+    shown = ran(f"{AWS}:role/{HOSTILE}").stdout
+    assert not {"\x1b", "\u202e", "\r"} & set(shown)
+    assert not any(line.startswith(("\x1b", "<script>")) for line in shown.splitlines())
+    assert "a name holds characters that a terminal does not show" in shown
+
+
+@pytest.mark.usefixtures("published")
+def test_more_neighbours_than_are_listed_are_counted() -> None:
+    assert "\nand 5 more\n" in ran(f"{AWS}:role/build", command="show").stdout
+    told = json.loads(ran(f"{AWS}:role/build", "--json", command="show").stdout)
+    assert (len(told["can become"]), told["not listed"]) == (20, {"can become": 5})

@@ -22,6 +22,6 @@ left join resources r
   on r.resource_key = e.resource_key
 left join policies l
   on l.policy_key = e.policy_key
-where e.path_id is not null
-   or e.is_rewriting
+where e.is_rewriting
+   or e.path_id <> 'sts-001' -- to assume a role that lets one in is what the role is for
 order by e.path_id, e.certainty, from_id, to_id, e.kind, r.resource_id, policy, e.statement, e.evidence

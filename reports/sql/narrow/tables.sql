@@ -16,6 +16,10 @@ select i.* from main.identities i where i.identity_key in (select identity_key f
 select c.* from main.credentials c where c.identity_key in (select identity_key from scope_identities);
 -- privileges:
 select p.* from main.privileges p where p.identity_key in (select identity_key from scope_identities);
+-- narrow_levels:
+select n.* from main.narrow_levels n where n.identity_key in (select identity_key from scope_identities);
+-- unused_privileges:
+select u.* from main.unused_privileges u where u.identity_key in (select identity_key from scope_identities);
 -- policies:
 select l.* from main.policies l where l.policy_key in (select policy_key from privileges);
 -- trusts:
