@@ -378,7 +378,6 @@ def _coverage(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
             for tenant in tenants.values()
             if tenant["provider"] == "aws" and tenant["tenant_id"] not in policies_read
         ),
-        "scps_read": bool(policies_read),
         "carried": [tenant for tenant in tenants.values() if tenant["carried_at"] is not None],
         "fingerprinted": any(row["dataset"] == "stored_secrets.fingerprints" and row["is_covered"] for row in rows),
         "never_live": [(provider, _NEVER_LIVE[provider]) for provider in sorted(providers & set(_NEVER_LIVE))],

@@ -119,10 +119,11 @@ def test_values_that_were_read_for_fingerprints_are_not_denied() -> None:
     assert "read only in the mounts that were chosen" in text
 
 
-def test_policies_of_the_organisation_that_were_read_are_said_to_be_unweighed() -> None:
+def test_policies_of_the_organisation_that_were_not_read_are_said_to_soften_nothing() -> None:
     con = small()
+    assert "no outcome here is softened by them" in Page(paint(con)).text
     cover(con, AWS, "scps")
-    assert "are not weighed yet" in Page(paint(con)).text
+    assert "no outcome here is softened by them" not in Page(paint(con)).text
 
 
 def test_a_scan_without_coverage_is_no_complete_one() -> None:
