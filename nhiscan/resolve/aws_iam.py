@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import resources
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import duckdb
 
@@ -100,21 +100,14 @@ class _Grant(NamedTuple):
         return [outcome for outcome in found if outcome[2]]
 
 
-class _Cell(NamedTuple):
-    """One verb of one grant."""
-
-    verb: str
-    over_resource: bool
-    certainty: str
-    scope: str
-    grant: _Grant
+_Kind: TypeAlias = tuple[str, bool, str, str]  # verb, over a resource, certainty, scope
 
 
 class _Share(NamedTuple):
     """What one document gives; `core`: what each grant has of an administrator's core, by certainty."""
 
     grants: tuple[_Grant, ...] = ()
-    cells: tuple[_Cell, ...] = ()
+    cells: tuple[tuple[_Kind, _Grant], ...] = ()
     core: tuple[tuple[str, int, _Grant], ...] = ()
 
 
@@ -164,36 +157,49 @@ def evaluate(documents: Sequence[Document], limits: Limit, holder: Holder, actio
     """
     is_readable = limits.is_readable and not any(d.problem for d in documents)
     shares = _shares(documents, limits, holder, actions, is_readable=is_readable)
-    first: dict[tuple[str, bool, str, str], tuple[int, _Grant]] = {}
+    verbs: dict[str, dict[_Kind, tuple[int, _Grant]]] = {}
     many = set()
     for source, share in enumerate(shares):
-        for verb, over_resource, certainty, scope, grant in share.cells:
-            key = (verb, over_resource, certainty, scope)
-            found = first.setdefault(key, (source, grant))
-            if scope == "single" and found[1].pattern != grant.pattern:
-                many.add(key)
-    rows: dict[str, dict[tuple[str, str, int | None], Privilege]] = defaultdict(dict)
-    for key, (source, grant) in first.items():
-        verb, over_resource, certainty, scope = key
-        if key in many:
-            scope = "set"
-        reached = level(verb, scope, over_resource=over_resource)
-        if (verb, scope) == ("manage-policy", "self") and not _leaves_an_administrator(limits, holder, actions):
-            reached = None  # the new policy is limited as well
-        privilege = Privilege(verb, scope, certainty, reached, source, grant.statement.text)
-        rows[verb].setdefault((scope, certainty, reached), privilege)
-    privileges = [
-        row
-        for same in rows.values()
-        for row in same.values()
-        if len(same) == 1 or not any(includes(other, row) for other in same.values())
-    ]
+        for kind, grant in share.cells:
+            first = verbs.setdefault(kind[0], {})
+            if kind not in first:
+                first[kind] = source, grant
+            elif kind[3] == "single" and first[kind][1].pattern != grant.pattern:
+                many.add(kind)
+    privileges = []
+    for verb, first in verbs.items():
+        is_free = verb != "manage-policy" or _leaves_an_administrator(limits, holder, actions)
+        for kind, scope, certainty, how_far in _kept(tuple(first), frozenset(many.intersection(first)), is_free):
+            source, grant = first[kind]
+            privileges.append(Privilege(verb, scope, certainty, how_far, source, grant.statement.text))
     privileges += _admin(shares, actions)
     if not is_readable:
         privileges.append(Privilege("unknown", "all", "potential", None, None, None))
     if not privileges:
         privileges.append(Privilege("none", "self", "definite", level("none", "self"), None, None))
     return sorted(privileges, key=lambda row: (row.verb, row.scope, row.certainty, str(row.level)))
+
+
+@lru_cache(maxsize=100_000)
+def _kept(kinds: tuple[_Kind, ...], many: frozenset[_Kind], is_free: bool) -> list[tuple[_Kind, str, str, int | None]]:
+    """What is held of one verb, without what something else of it includes: scope, certainty and level.
+
+    `many`: on more than one single resource; `is_free`: who rewrites its own policy may become an administrator.
+    """
+    rows: dict[Privilege, _Kind] = {}
+    for kind in sorted(kinds):
+        verb, over_resource, certainty, scope = kind
+        if kind in many:
+            scope = "set"
+        how_far = level(verb, scope, over_resource=over_resource)
+        if (verb, scope) == ("manage-policy", "self") and not is_free:
+            how_far = None  # the new policy is limited as well
+        rows.setdefault(Privilege(verb, scope, certainty, how_far, None, None), kind)
+    return [
+        (kind, row.scope, row.certainty, row.level)
+        for row, kind in rows.items()
+        if len(rows) == 1 or not any(includes(other, row) for other in rows)
+    ]
 
 
 @lru_cache(maxsize=10_000)
@@ -212,7 +218,7 @@ def reached(documents: Sequence[Document], limits: Limit, holder: Holder, action
     """What the policies together allow, resource pattern by resource pattern, for comparing with what should be."""
     is_readable = limits.is_readable and not any(d.problem for d in documents)
     for share in _shares(documents, limits, holder, actions, is_readable=is_readable, is_cut=True):
-        for verb, over_resource, certainty, scope, grant in share.cells:
+        for (verb, over_resource, certainty, scope), grant in share.cells:
             how_far = level(verb, scope, over_resource=over_resource)
             yield Reach(verb, grant.pattern, scope, certainty, how_far, grant.statement.text)
     if not is_readable:
@@ -268,11 +274,11 @@ def _shares(
         _share(
             limits,
             document,
-            tuple(deny for deny in denies if deny.actions & document.allowed),
+            tuple([deny for deny in denies if deny.actions & document.allowed]),
             holder,
             actions,
-            is_readable=is_readable,
-            is_cut=is_cut,
+            is_readable,
+            is_cut,
         )
         for document in documents
     ]
@@ -285,7 +291,6 @@ def _share(
     denies: tuple[Statement, ...],
     holder: Holder,
     actions: Catalogue,
-    *,
     is_readable: bool,
     is_cut: bool,
 ) -> _Share:
@@ -308,7 +313,7 @@ def _share(
         for certainty, scope, mask in grant.outcomes(is_readable=is_readable):
             for kind in actions.kinds(mask):
                 weight = "potential" if kind.verb == "unknown" else certainty
-                cells.append(_Cell(kind.verb, kind.over_resource, weight, scope, grant))
+                cells.append(((kind.verb, kind.over_resource, weight, scope), grant))
             if grant.scope == "all" and mask & actions.core:
                 core.append((certainty, mask & actions.core, grant))
     return _Share(tuple(grants), tuple(cells), tuple(core))
@@ -359,7 +364,7 @@ def _allowed_by(statement: Statement, holder: Holder, actions: Catalogue) -> Ite
 
 
 def _is_own(pattern: str, holder: Holder) -> bool:
-    found = IDENTITY_ARN.fullmatch(pattern)
+    found = IDENTITY_ARN.fullmatch(pattern) if holder.own else None
     return found is not None and holder.own == f"{found[1]}:{found[2]}"
 
 
@@ -593,13 +598,16 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
 
 def _rows(found: Iterable[Combination], documents: Documents) -> Iterator[tuple[Any, ...]]:
     known: dict[tuple[Any, ...], list[Privilege]] = {}
+    weighed: dict[aws_limits.Limits, list[str]] = {}
     for combination in found:
         own = documents.own(combination)
         limits = documents.limit(combination)
         same = (*map(id, own), id(limits), combination.holder)
         if same not in known:
             known[same] = evaluate(own, limits, combination.holder, documents.actions)
-        considered = _considered(combination, documents)
+        if combination.limits not in weighed:
+            weighed[combination.limits] = list(_weighed(combination.limits, documents))
+        considered = "; ".join([*_considered(combination, documents), *weighed[combination.limits]])
         for row in known[same]:
             source = None
             if row.source is not None and not combination.holder.is_root:
@@ -617,7 +625,7 @@ def _rows(found: Iterable[Combination], documents: Documents) -> Iterator[tuple[
             )
 
 
-def _considered(combination: Combination, documents: Documents) -> str:
+def _considered(combination: Combination, documents: Documents) -> list[str]:
     every = (*combination.bindings, *([combination.boundary] if combination.boundary else []))
     denying = [b for b in every if documents[b.policy_key].denies]
     if combination.holder.is_root:
@@ -633,8 +641,7 @@ def _considered(combination: Combination, documents: Documents) -> str:
         for b in every
         if (problem := documents[b.policy_key].problem)
     ]
-    parts += _weighed(combination.limits, documents)
-    return "; ".join(parts)
+    return parts
 
 
 def _weighed(limits: aws_limits.Limits, documents: Documents) -> Iterator[str]:

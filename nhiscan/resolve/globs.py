@@ -29,6 +29,12 @@ def compiled(pattern: str, any_character: str = ".") -> re.Pattern[str]:
     return re.compile(first, re.DOTALL)
 
 
+def literal_start(pattern: str) -> str:
+    """What everything that the pattern matches begins with."""
+    found = _WILD.search(pattern)
+    return pattern[: found.start()] if found else pattern
+
+
 def matches(pattern: str, text: str) -> bool:
     return pattern == text or (is_wild(pattern) and compiled(pattern).fullmatch(text) is not None)
 
@@ -50,6 +56,10 @@ def overlap(one: str, other: str) -> bool:
     if not is_wild(other):
         return matches(one, other)
     one, other = _STARS.sub("*", one), _STARS.sub("*", other)
+    start = min(len(literal_start(one)), len(literal_start(other)))
+    if one[:start] != other[:start]:
+        return False
+    one, other = one[start:], other[start:]
     while one and other and one[0] != "*" and other[0] != "*":
         if not _same(one[0], other[0]):
             return False
