@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from nhiscan import store
+from nhiscan import path, store
 
 ACME = Path(__file__).parents[1] / "fixtures" / "acme"
 EXPECTED: dict[str, dict[str, dict[str, str]]] = tomllib.loads((ACME / "expected.toml").read_text(encoding="utf-8"))
@@ -138,6 +138,18 @@ def test_two_replays_with_one_key_report_the_same(demo: Run, tmp_path: Path) -> 
         replay(folder, folder / "report.html")
         reports.append(RUN_ID.sub("RUN", (folder / "report.html").read_text(encoding="utf-8")))
     assert reports[0] == reports[1]
+
+
+def test_every_administrator_and_whoever_becomes_one_is_explained(demo: Run) -> None:
+    rows = demo.scan.execute("select identity_id from identity_facts where is_admin or admin_hops is not null")
+    answers = [path.ask(demo.scan, identity_id, to=None) for (identity_id,) in rows.fetchall()]
+    assert len(answers) >= 5
+    for answer in answers:
+        assert answer.way is not None
+        assert (answer.way.certainty, answer.way.is_cut) == ("definite", False), answer.start.id
+        assert all(step.evidence for step in answer.way.steps), answer.start.id
+        is_rewritten = bool(answer.way.steps) and answer.way.steps[-1].is_rewriting
+        assert is_rewritten or any(right.statement for right in answer.rights), answer.start.id
 
 
 def test_the_report_names_the_company_and_the_worst_partner(demo: Run) -> None:
