@@ -7,6 +7,7 @@ the tables of a scan. So functions are allowed by name, tables must be in the sc
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import re
 import tomllib
@@ -177,13 +178,23 @@ def load(packs: Iterable[Traversable] | None = None) -> list[Rule]:
     A pack is a folder of families, each a folder of rules.
     Raises: RuleError naming the rule and what to mend.
     """
+    return list(_shipped() if packs is None else _load(packs))
+
+
+@functools.cache
+def _shipped() -> Sequence[Rule]:
+    return _load([resources.files("nhiscan.rules")])
+
+
+def _load(packs: Iterable[Traversable]) -> Sequence[Rule]:
     found: dict[str, Rule] = {}
+    tables = store.tables()
     with duckdb.connect() as con:
-        for pack in [resources.files("nhiscan.rules")] if packs is None else packs:
+        for pack in packs:
             for family in _folders(pack):
                 for folder in _folders(family):
                     rule = read(folder, family=family.name)
-                    _lint(rule, con)
+                    _lint(rule, con, tables)
                     if rule.rule_id in found:
                         raise RuleError(f"{rule.rule_id}: two rules have this id", hint="rename one of the folders")
                     found[rule.rule_id] = rule
@@ -353,7 +364,7 @@ def _controls(rule_id: str, controls: Mapping[str, Any]) -> Iterator[tuple[str, 
             yield framework, control
 
 
-def _lint(rule: Rule, con: duckdb.DuckDBPyConnection) -> None:
+def _lint(rule: Rule, con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
     """Refuses SQL that is not one portable SELECT over the tables of a scan with declared parameters.
 
     Raises: RuleError.
@@ -361,7 +372,7 @@ def _lint(rule: Rule, con: duckdb.DuckDBPyConnection) -> None:
     used: set[str] = set()
     for name, sql in (("query.sql", rule.query), ("evidence.sql", rule.evidence)):
         if sql is not None:
-            _lint_sql(f"{rule.rule_id}/{name}", sql, con)
+            _lint_sql(f"{rule.rule_id}/{name}", sql, con, tables)
             used |= _used(sql)
     offered = _offered(rule.params)
     for name in sorted(used):
@@ -376,7 +387,7 @@ def _lint(rule: Rule, con: duckdb.DuckDBPyConnection) -> None:
             raise RuleError(f"{rule.rule_id}: ${param.name} is declared and never used", hint="use it or remove it")
 
 
-def _lint_sql(where: str, sql: str, con: duckdb.DuckDBPyConnection) -> None:
+def _lint_sql(where: str, sql: str, con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
     code = _code(sql)
     for word in re.findall(r"[A-Za-z_]\w*", code):
         if word.lower() in _BANNED:
@@ -403,7 +414,6 @@ def _lint_sql(where: str, sql: str, con: duckdb.DuckDBPyConnection) -> None:
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise RuleError(f"{where}: is not one SELECT", hint="write one SELECT and nothing else")
     read = {name.lower() for name in con.get_table_names(_PARAM.sub("null", _expand(sql, {})))}
-    tables = store.tables()
     for table in sorted(read - set(tables)):
         raise RuleError(f"{where}: reads {table}, which is no table of a scan", hint=nearest(table, tables))
 
