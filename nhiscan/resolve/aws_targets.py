@@ -20,6 +20,8 @@ _ARN_FIELDS: Final = 6
 _ACCOUNT: Final = 4
 _MOST_ACCOUNTS: Final = 2_000  # for each of which a pattern over all accounts is asked on its own
 
+_PLACES: Final = tuple(tuple(place for place in range(8) if byte >> place & 1) for byte in range(256))  # of bits
+
 
 class Answer(NamedTuple):
     """Three sets of targets without a common member."""
@@ -69,17 +71,18 @@ class Targets:
     def mask(self, arns: Iterable[str]) -> int:
         return _bits((self._index[arn] for arn in arns if arn in self._index), len(self.arns))
 
-    def members(self, mask: int) -> Iterator[str]:
+    def members(self, mask: int) -> list[str]:
         """In order."""
         if mask == self.everything:
-            yield from self.arns
-            return
-        digits = mask.to_bytes(len(self.arns) // 8 + 1, "little")
-        for number, byte in enumerate(digits):
-            while byte:
-                low = byte & -byte
-                yield self.arns[number * 8 + low.bit_length() - 1]
-                byte ^= low
+            return list(self.arns)
+        arns = self.arns
+        digits = mask.to_bytes(len(arns) // 8 + 1, "little")
+        return [
+            arns[start + place]
+            for start, byte in zip(range(0, len(arns) + 8, 8), digits, strict=False)
+            if byte
+            for place in _PLACES[byte]
+        ]
 
     def matching(self, pattern: str) -> int:
         if pattern not in self._masks:

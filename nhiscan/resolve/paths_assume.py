@@ -165,9 +165,12 @@ def _let_in(
             "(select identity_key from trusts where mechanism = 'assume_role' and principal_kind in ('any', 'account'))"
         ).fetchall()
     )
-    for found in classes.values():
+    ends: dict[str | None, dict[str, Target]] = defaultdict(dict)
+    for scope, found in classes.items():
         for each in found:
             each.mask = targets.mask(each.roles)
+            for arn, principal in each.roles.items():
+                ends[scope].setdefault(arn, Target(keys[arn], f"trust names {principal}"))
     in_account = {
         account: targets.mask(arn for arn in targets.arns if accounts[arn] == account)
         for account in set(accounts.values())
@@ -200,7 +203,7 @@ def _let_in(
         ):
             for who, worth in _met(classes.get(scope, ()), answer, held, people, members):
                 assumed.found[held].append((who, worth))
-                _say(edges, holders, question, held, who, worth, label, classes[scope], keys, scope)
+                _say(edges, holders, question, held, who, worth, label, scope, ends[scope])
     return assumed
 
 
@@ -323,9 +326,8 @@ def _say(
     who: Callers,
     worth: Answer,
     label: str,
-    classes: Sequence[_Class],
-    keys: Mapping[str, int],
     scope: str | None,
+    ends: Mapping[str, Target],
 ) -> None:
     for certainty, mask in worth.by_certainty():
         reason = holders.reason(held.combination, question, mask, ACTION)
@@ -333,10 +335,7 @@ def _say(
             reason = Reason(None, None, "which needs no permission in its own account")
 
         def targets(mask: int = mask) -> list[Target]:
-            return [
-                Target(keys[arn], f"trust names {next(c.roles[arn] for c in classes if arn in c.roles)}")
-                for arn in question.targets.members(mask)
-            ]
+            return [ends[arn] for arn in question.targets.members(mask)]
 
         edges.say(Way("may-assume", certainty, label, path_id=PATH), who, reason, ("assume", scope, mask), targets)
 

@@ -75,6 +75,7 @@ class Escalation:
         self._questions: dict[tuple[Any, ...], Question] = {}
         self._somewhere: dict[tuple[int, str], str | None] = {}
         self._administrators: dict[tuple[Any, ...], str | None] = {}
+        self._rewritables: dict[int, Answer] = {}
         self._of_workloads: dict[tuple[int, str], str | None] = {}
         self._later: list[tuple[Path, Held, Answer]] = []
 
@@ -188,12 +189,14 @@ class Escalation:
         kind = path.workload or ""
         rights = self._holders.rights(held.combination)
         acting = path.actions_on("workload")
+        found = 0
         if path.is_workload_read:
             targets = account.workloads.get(kind)
             if targets is not None:
                 answer = reduce(Answer.both, (self._question(targets, action).answer(rights) for action in acting))
                 for action in path.needs:
                     answer = answer.both(self._running_with(account, targets, action))
+                found = account.roles.mask(account.runs_as[arn] for arn in targets.members(answer.definite))
                 self._say(
                     path,
                     held,
@@ -215,7 +218,7 @@ class Escalation:
             self._say(
                 path,
                 held,
-                _capped(possible, "potential"),
+                _capped(possible.within(~found), "potential"),
                 (None, acting[0]),
                 ("roles", held.account, service),
                 _each(account.roles, account.keys, f"trusts {service}; which {kind} runs as it is not read"),
@@ -237,7 +240,7 @@ class Escalation:
                 found = self._of_workloads[key]
                 if found is not None:
                     arns[found].append(arn)
-        return Answer(*(targets.mask(arns[certainty]) for certainty in reversed(CERTAINTIES)))
+        return _answer(targets, arns)
 
     def _become_user(self, path: Path, held: Held, account: _Account, cap: str) -> None:
         rights = self._holders.rights(held.combination)
@@ -274,7 +277,7 @@ class Escalation:
             entering = self._question(targets, ACTION)
             answer = answer.both(entering.answer(rights, given=targets.everything, is_unbounded=rights.is_user))
         if answer and path.is_rewriting:
-            answer = answer.both(self._rewritable(account, targets, answer))
+            answer = answer.both(self._rewritable(account, targets))
         if not answer:
             return
         if path.actions_on("assumed-role"):
@@ -297,15 +300,17 @@ class Escalation:
             return None, action
         return self._question(account.users if is_user else account.roles, action, _ADMINISTRATOR), action
 
-    def _rewritable(self, account: _Account, targets: Targets, answer: Answer) -> Answer:
-        """Of those in the answer, whom an Allow of everything makes an administrator within its own limits."""
-        arns: dict[str, list[str]] = defaultdict(list)
-        for arn in targets.members(answer.definite | answer.conditional | answer.potential):
-            number = self._numbers.get(account.keys[arn])
-            found = None if number is None else self._within_limits(self._of_targets[number])
-            if found is not None:
-                arns[found].append(arn)
-        return Answer(*(targets.mask(arns[certainty]) for certainty in reversed(CERTAINTIES)))
+    def _rewritable(self, account: _Account, targets: Targets) -> Answer:
+        """Whom an Allow of everything makes an administrator within its own limits."""
+        if id(targets) not in self._rewritables:
+            arns: dict[str, list[str]] = defaultdict(list)
+            for arn in targets.arns:
+                number = self._numbers.get(account.keys[arn])
+                found = None if number is None else self._within_limits(self._of_targets[number])
+                if found is not None:
+                    arns[found].append(arn)
+            self._rewritables[id(targets)] = _answer(targets, arns)
+        return self._rewritables[id(targets)]
 
     def _within_limits(self, combination: aws_iam.Combination, *, but: int | None = None) -> str | None:
         """How surely all that limits the holders leaves an administrator; `but`: a policy that is rewritten."""
@@ -436,17 +441,17 @@ class Escalation:
             account = self._accounts[held.account]
             roles = account.roles
             ours = self._assumed.targets
+            there = Answer(*(ours.mask(roles.members(mask)) for mask in answer))
             for who, worth in self._assumed.found.get(held, ()):
-                there = Answer(*(ours.mask(roles.members(mask)) for mask in answer))
                 self._say_later(path, held, who, there.both(worth), ours, account)
             by_caller: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-            arns = {account.keys[arn]: arn for arn in roles.arns}
+            if named[held]:
+                arns = {account.keys[arn]: arn for arn in roles.arns}
             for caller, role, certainty in named[held]:
                 if role in arns:
                     by_caller[caller][certainty].append(arns[role])
             for caller, found in by_caller.items():
-                worth = Answer(*(roles.mask(found[certainty]) for certainty in reversed(CERTAINTIES)))
-                self._say_later(path, held, (caller,), answer.both(worth), roles, account)
+                self._say_later(path, held, (caller,), answer.both(_answer(roles, found)), roles, account)
 
     def _say_later(
         self, path: Path, held: Held, who: Callers, answer: Answer, targets: Targets, account: _Account
@@ -526,6 +531,11 @@ def _capped(answer: Answer, cap: str) -> Answer:
     if cap == "conditional":
         return Answer(0, answer.definite | answer.conditional, answer.potential)
     return Answer(0, 0, answer.definite | answer.conditional | answer.potential)
+
+
+def _answer(targets: Targets, arns: Mapping[str, Sequence[str]]) -> Answer:
+    """Of ARNs by certainty; each is there once at most."""
+    return Answer(*(targets.mask(arns.get(certainty, ())) for certainty in reversed(CERTAINTIES)))
 
 
 def _each(targets: Targets, keys: dict[str, int], evidence: str) -> Callable[[int], list[Target]]:
