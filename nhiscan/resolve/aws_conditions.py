@@ -333,11 +333,9 @@ def test(condition: Condition) -> Test:
                 missing |= value
             elif is_negated:
                 return False  # "not equal to what has no value" holds for nothing
-        if missing:
-            # What stays unknown can add a match, never take one away.
-            is_settled = decide(found, build(filled)) is not is_negated
-            return not is_negated if is_settled and not is_negated else frozenset(missing)
-        return decide(found, build(filled))
+        met = decide(found, build(filled))
+        # What a variable turns out to be can add a match and never takes one away.
+        return met if not missing or met is not is_negated else frozenset(missing)
 
     return with_variables
 
@@ -358,18 +356,26 @@ def _null(key: str, values: Sequence[str], unknown: Truth) -> Test:
     return test_null
 
 
-def _over_values(condition: Condition, *, is_negated: bool) -> Callable[[tuple[str, ...], _Match], bool]:
+def _over_values(condition: Condition, *, is_negated: bool) -> Callable[[tuple[str, ...], _Match], Truth]:
     """The set operator, and what a key outside of the request means for it."""
-    if condition.if_exists:
+    without: Truth
+    if condition.quantifier == "foranyvalue" and condition.if_exists:
+        # One page of the guide says true, for IfExists, and another false, for ForAnyValue.
+        without = frozenset({condition.key.lower()})
+    elif condition.if_exists:
         without = True
     elif condition.quantifier:
         without = condition.quantifier == "forallvalues"
     else:
         without = is_negated
-    over = all if condition.quantifier == "forallvalues" or (is_negated and not condition.quantifier) else any
+    over = all if condition.quantifier == "forallvalues" else any
 
-    def decide(found: tuple[str, ...], match: _Match) -> bool:
-        return over(match(value) is not is_negated for value in found) if found else without
+    def decide(found: tuple[str, ...], match: _Match) -> Truth:
+        if not found:
+            return without
+        if len(found) > 1 and not condition.quantifier:
+            return frozenset({condition.key.lower()})  # AWS says to use a set operator, not what happens without
+        return over(match(value) is not is_negated for value in found)
 
     return decide
 

@@ -228,8 +228,14 @@ def _resources(statement: Statement) -> Callable[[str, Lookup, bool], Truth]:
 
 
 def _resource(resource: Resource) -> Callable[[str, Lookup, bool], Truth | None]:
-    """Whether a resource pattern is met; None when a variable in it has no value."""
-    text = template(resource.text)
+    """Whether a resource pattern is met; None when a variable in it has no value.
+
+    Variables count only after the fifth colon.
+    """
+    *fields, last = resource.text.split(":", _RESOURCE_FIELD)
+    head = ":".join([*fields, ""]).replace("${", "\x01")
+    text = template(last)
+    text = head + text if isinstance(text, str) else Template((head, *text.pieces))
 
     def applies(arn: str, lookup: Lookup, is_wild: bool) -> Truth | None:
         pattern = text.filled(lookup) if isinstance(text, Template) else text
@@ -504,7 +510,7 @@ def decide(request: Request, layers: Layers, actions: Catalogue) -> Decision:
             met = both(met, weight.allows)
         met = both(met, weight.denies if is_open(weight.denies) else True)
     if met is True:
-        layer = "identity" if weights["identity"].allows is True and question.has_identity else "resource"
+        layer = "identity" if _inner(weights) is True and question.is_in_an_account else "resource"
         return Decision("allow", layer, weights[layer].allowed_by)
     layer, statement = _first_open(weights)
     return Decision("conditional", layer, statement, keys=met if isinstance(met, frozenset) else frozenset())
@@ -541,7 +547,7 @@ def _core(question: _Question, request: Request, weights: Mapping[str, _Weight])
     if not question.is_in_an_account:
         return resource.allows
     limit = both(weights["boundary"].allows, weights["session"].allows)
-    inner = both(weights["identity"].allows, limit)
+    inner = _inner(weights)
     handed = both(resource.account, inner) if _is_trusted_explicitly(question) else inner
     same = either(resource.allows, either(both(resource.role, limit), handed))
     account = _account_of(request, question)
@@ -551,6 +557,11 @@ def _core(question: _Question, request: Request, weights: Mapping[str, _Weight])
     if account is not None and request.principal.account is not None:
         return across
     return same if same == across else either(both(same, _ACCOUNT_OPEN), both(across, _ACCOUNT_OPEN))
+
+
+def _inner(weights: Mapping[str, _Weight]) -> Truth:
+    """Whether the principal's own policies allow it, all together."""
+    return both(weights["identity"].allows, both(weights["boundary"].allows, weights["session"].allows))
 
 
 def _account_of(request: Request, question: _Question) -> str | None:
