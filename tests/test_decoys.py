@@ -28,6 +28,7 @@ FAR = "222222222222"
 NO_ASSUMING = "333333333333"
 NO_PASSING = "444444444444"
 ONLY_READING = "555555555555"
+NO_IAM = "666666666666"
 MANAGEMENT = "999999999999"
 SCPS: Final = {
     OPEN: [allow("*")],
@@ -35,6 +36,7 @@ SCPS: Final = {
     NO_ASSUMING: [allow("*"), deny("sts:AssumeRole")],
     NO_PASSING: [allow("*"), deny(["iam:PassRole", "iam:CreatePolicyVersion"])],
     ONLY_READING: [allow("s3:GetObject")],
+    NO_IAM: [allow("*"), deny("iam:*")],
 }
 DATASETS: Final = ("identities", "credentials", "workloads", "usage.calls", "usage.services")
 
@@ -70,6 +72,7 @@ CASES: Final = (
         for rule in ("priv-admin-equivalent", "dep-pipeline-overprivileged")
         for way in ("whole", "denied", "bounded", "blocked")
     ),
+    *(Case(rule, "everything", "without IAM") for rule in ("priv-admin-equivalent", "priv-escalation-path")),
     *(Case(UNUSED_RULE, "use", way) for way in WAYS),
 )
 
@@ -88,6 +91,8 @@ def _account(case: Case) -> str:
     """Where the subject stands."""
     if case.way == "across":
         return FAR
+    if case.way == "without IAM":
+        return NO_IAM
     if case.way == "blocked":
         return {"assume": NO_ASSUMING, "everything": ONLY_READING}.get(case.ability, NO_PASSING)
     return OPEN

@@ -1,25 +1,34 @@
--- Enabled identities that have to do with a partner: administrators, whoever may rewrite every policy or trust, and whoever gets to
--- an administrator step by step. Making and deleting identities alone leads nowhere, as a new one may do nothing. Acting as any
--- identity, or handing any to a service, leads as far as the ways that were found; where nobody looks for ways, it leads everywhere.
-with weighed as (
+-- Enabled identities that have to do with a partner: administrators, and whoever gets to one step by step. Making and deleting
+-- identities alone leads nowhere, as a new one may do nothing. Rights over every identity lead as far as the ways that were found;
+-- where nobody looks for ways, they lead everywhere. What rules over the accounts of an organization is no way from one identity to
+-- another, so in the account that manages it such rights stay open.
+with managing as (
+    select distinct n.tenant_id
+    from org_nodes n
+    where n.kind = 'root'
+),
+weighed as (
     select
         p.identity_key,
         p.certainty,
         p.verb,
         case
             when p.verb = 'manage-identity' then 0
-            when p.verb in ('impersonate', 'delegate') and i.provider in $walked_providers then 0
+            when p.verb in ('admin', 'escalate') then 1
+            when i.provider in $walked_providers then 0
             else 1
-        end as leads
+        end as leads,
+        case when p.verb in ('manage-policy', 'manage-trust') and m.tenant_id is not null then 1 else 0 end as is_over_accounts
     from privileges p
     join identity_facts i on i.identity_key = p.identity_key
+    left join managing m on m.tenant_id = i.tenant_id
     where p.level >= 5
 ),
 reaching as (
     select
         w.identity_key,
         max(case when w.certainty = 'definite' then w.leads else 0 end) as is_sure,
-        max(w.leads) as is_possible,
+        max(case when w.leads = 1 or w.is_over_accounts = 1 then 1 else 0 end) as is_possible,
         max(
             case
                 when w.certainty <> 'definite' then 0
@@ -45,8 +54,9 @@ doubtful as (
 judged as (
     select
         f.*,
-        coalesce(f.level >= 5 and coalesce(r.is_sure, 1) = 1, false) as leads,
-        f.level_high is null or (f.level_high >= 5 and coalesce(r.is_possible, 1) = 1) as may_lead,
+        coalesce(f.level >= 5 and coalesce(r.is_sure, 1) = 1 and coalesce(f.admin_hops <= $max_hops, true), false) as leads,
+        f.level_high is null or (f.level_high >= 5 and coalesce(r.is_possible, 1) = 1 and coalesce(f.admin_hops <= $max_hops, true))
+            as may_lead,
         coalesce(r.way, 4) as way,
         d.hops as doubtful_hops
     from identity_facts f

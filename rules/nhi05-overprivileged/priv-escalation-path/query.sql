@@ -1,5 +1,5 @@
 -- Enabled machine identities that are no administrators, ours and partners': whether a way leads them to one. Whoever may become an
--- administrator under conditions that are not known stays open.
+-- administrator under conditions that are not known stays open. A right to escalate counts where nobody looked for its way.
 with ways as (
     select
         r.identity_key,
@@ -9,7 +9,6 @@ with ways as (
     from reach r
     where r.goal = 'admin'
         and r.hops > 0
-        and r.hops <= $max_hops
     group by r.identity_key
 ),
 steps as (
@@ -54,8 +53,11 @@ select
     f.identity_id as subject_id,
     f.tenant_id,
     case
-        when w.hops is not null or r.is_sure = 1 then 'fail'
-        when w.doubtful_hops is not null or r.is_sure = 0 then 'unknown'
+        when w.hops <= $max_hops then 'fail'
+        when w.doubtful_hops <= $max_hops then 'unknown'
+        when w.identity_key is not null then 'pass'
+        when r.is_sure = 1 then 'fail'
+        when r.is_sure = 0 then 'unknown'
         else 'pass'
     end as outcome,
     case when f.has_access then 0.8 else 0.4 end as exposure,

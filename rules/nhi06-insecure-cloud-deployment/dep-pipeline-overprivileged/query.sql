@@ -1,6 +1,6 @@
 -- Enabled identities that a pipeline uses: by tokens of an issuer of pipelines, or as what a build runs as. One without a label that is
--- strong enough stays open, as it may stand in production. Putting code where a policy names the place is what deploying is, and no
--- excess by itself.
+-- strong enough stays open, as it may stand in production. Putting code and reading secrets where a policy names them is what
+-- deploying is, and no excess by itself.
 with issuers_of as (
     select
         t.identity_key,
@@ -46,7 +46,7 @@ rights as (
         g.identity_key,
         g.certainty,
         coalesce(g.level, n.level) as level,
-        case when g.verb = 'run-code' and g.scope in ('single', 'set', 'self') then 0 else 1 end as is_excess
+        case when g.verb in ('run-code', 'read-secret') and g.scope in ('single', 'set', 'self') then 0 else 1 end as is_excess
     from privileges g
     left join narrow_levels n
         on n.identity_key = g.identity_key
