@@ -32,6 +32,25 @@ _UNDER_RCPS: Final = (
     "sqs",
     "sts",
 )
+# Services that answer in one region of a partition, whatever region the caller works in: IAM User Guide, key
+# aws:RequestedRegion.
+_IN_ONE_REGION: Final = (
+    "account",
+    "budgets",
+    "ce",
+    "cloudfront",
+    "globalaccelerator",
+    "health",
+    "iam",
+    "importexport",
+    "organizations",
+    "route53",
+    "route53domains",
+    "shield",
+    "support",
+    "trustedadvisor",
+    "waf",
+)
 _OVER_RESOURCE_VERBS: Final = ("manage-policy", "delegate")
 _PLACEHOLDER: Final = re.compile(r"\$\{[^}]*\}")
 _ARN_FIELDS: Final = 6
@@ -106,6 +125,7 @@ class Catalogue:
         self._selections: dict[tuple[tuple[str, ...], bool, bool], int] = {}
         self.core: Final = self._union(verbs.core)
         self.assume_role: Final = self.actions("sts:AssumeRole")
+        self.in_one_region: Final = self._union(f"{service}:*" for service in _IN_ONE_REGION)
         self.under_rcps: Final = self._union(f"{service}:*" for service in _UNDER_RCPS)
         self.verbs: Final = tuple(self._verb_actions(verbs, levels))
         self._templates, self.without_resource = self._resource_templates(types)

@@ -18,13 +18,16 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import duckdb
 
-from nhiscan.resolve import aws_limits, globs
+from nhiscan.resolve import aws_limits, aws_principals, globs
 from nhiscan.resolve.aws_actions import Catalogue, catalogue
-from nhiscan.resolve.aws_policy import IDENTITY_ARN, Document, Statement, named_identities, parse
+from nhiscan.resolve.aws_policy import IDENTITY_ARN, Condition, Document, Statement, named_identities, parse
 from nhiscan.resolve.privilege_rows import Privilege, batched, includes, insert_rows, listed
 from nhiscan.resolve.verbs import CERTAINTIES, level
 
 _BATCH: Final = 50_000
+_REGION: Final = "aws:requestedregion"
+_OTHER_THAN: Final = frozenset({"stringnotequals", "stringnotequalsignorecase", "stringnotlike"})
+_ONE_REGION: Final = ("us-east-1", "us-gov-west-1", "cn-north-1")  # of each partition
 _ACCOUNT: Final = re.compile(r"[^:]*:[^:]*:[^:]*:[^:]*:\d")  # an ARN that says whose resource it is
 
 
@@ -390,8 +393,9 @@ def _without(grant: _Grant, deny: Statement, actions: Catalogue, *, is_sure: boo
     if not is_sure:
         gone, doubtful = 0, gone | doubtful
     narrowed = 0
-    if grant.scope == "all" and doubtful and _is_narrow(deny, grant.pattern, actions):
-        narrowed, doubtful = doubtful, 0
+    if grant.scope == "all" and doubtful:
+        narrowed = _narrowed(deny, grant.pattern, doubtful, actions)
+        doubtful &= ~narrowed
     lost = gone | doubtful
     return _left(grant, grant.sure & ~lost & ~narrowed, ((grant.sure & narrowed) | grant.part) & ~lost, held & ~gone)
 
@@ -402,17 +406,31 @@ def _left(grant: _Grant, sure: int, part: int, held: int) -> _Grant:
     return grant._replace(sure=sure, part=part, unsure=held & ~sure & ~part)
 
 
-def _is_narrow(deny: Statement, pattern: str, actions: Catalogue) -> bool:
-    """Whether a Deny leaves something of every kind of resource, whatever its conditions are."""
+def _spares_the_one_region(condition: Condition) -> bool:
+    return (
+        condition.key == _REGION
+        and condition.operator in _OTHER_THAN
+        and any(globs.matches(value, region) for value in condition.values for region in _ONE_REGION)
+    )
+
+
+def _narrowed(deny: Statement, pattern: str, doubtful: int, actions: Catalogue) -> int:
+    """Of the actions that a Deny may take away on all resources: those of which it leaves some, whatever else holds."""
     if deny.is_everything_but:
-        return False
-    reaches = (actions.reach(r.pattern) for r in deny.resources if globs.overlap(r.pattern, pattern))
-    return all(reach.is_known and reach.scope != "all" for reach in reaches)
+        return 0
+    reaches = [actions.reach(r.pattern) for r in deny.resources if globs.overlap(r.pattern, pattern)]
+    if all(reach.is_known and reach.scope != "all" for reach in reaches):
+        return doubtful
+    regions = [region for c in deny.conditions if c.key == _REGION and c.operator in _OTHER_THAN for region in c.values]
+    # Whoever asks chooses the region, but for services that answer in one region only.
+    return doubtful & ~actions.in_one_region if regions else 0
 
 
 def _applies(statement: Statement, pattern: str, held: int, actions: Catalogue) -> tuple[int, int]:
     """Of the actions held on `pattern`: those to which the statement applies for certain, and those to which it may."""
     bits = held & statement.actions
+    if not statement.allows and any(_spares_the_one_region(condition) for condition in statement.conditions):
+        bits &= ~actions.in_one_region
     if not bits:
         return 0, 0
     if statement.is_everything_but:
@@ -483,7 +501,8 @@ class Documents:
         self.actions: Final = catalogue()
         self._documents: dict[int, Document] = {}
         self.names: Final[dict[int, str]] = {}
-        self._limits: dict[tuple[Document | None, aws_limits.Limits], Limit] = {}
+        self._limits: dict[tuple[Any, ...], Limit] = {}
+        self._standing: dict[tuple[Document, aws_principals.Decided], Document] = {}
         read: dict[str | None, Document] = {}
         found = con.execute(
             "select policy_key, name, document from policies where provider = 'aws' order by policy_key"
@@ -501,24 +520,43 @@ class Documents:
     def items(self) -> Iterable[tuple[int, Document]]:
         return self._documents.items()
 
+    def standing(self, policy_key: int, decided: aws_principals.Decided) -> Document:
+        """The policy as it stands for those of whom this is decided."""
+        document = self[policy_key]
+        conditions = set(aws_principals.asked(document)) if decided else ()
+        if not conditions:
+            return document
+        relevant = frozenset(outcome for outcome in decided if outcome[0] in conditions)
+        if (document, relevant) not in self._standing:
+            self._standing[document, relevant] = aws_principals.standing(document, dict(relevant))
+        return self._standing[document, relevant]
+
     def own(self, combination: Combination) -> list[Document]:
         """The identity's and its groups' policies, as `bindings` has them."""
         if combination.holder.is_root:
             return [everything(self.actions)]
-        return [self[binding.policy_key] for binding in combination.bindings]
+        return [self.standing(binding.policy_key, combination.decided) for binding in combination.bindings]
+
+    def boundary(self, combination: Combination) -> Document | None:
+        return self.standing(combination.boundary.policy_key, combination.decided) if combination.boundary else None
 
     def limit(self, combination: Combination) -> Limit:
         """Equal ones are one object."""
-        boundary = self[combination.boundary.policy_key] if combination.boundary else None
-        key = (boundary, combination.limits)
+        decided = combination.decided
+        boundary = self.boundary(combination)
+        scps, rcps = (
+            tuple(tuple(self.standing(key, decided) for key in level) for level in levels.policies)
+            for levels in combination.limits
+        )
+        were_scps_read = combination.limits.scps.was_read
+        key = (boundary, scps, rcps, were_scps_read)
         if key not in self._limits:
-            scps, rcps = combination.limits
             self._limits[key] = limit(
                 self.actions,
                 boundary=boundary,
-                scps=[[self[policy_key] for policy_key in level] for level in scps.policies],
-                rcps=[self[policy_key] for level in rcps.policies for policy_key in level],
-                were_scps_read=scps.was_read,
+                scps=scps,
+                rcps=[rcp for level in rcps for rcp in level],
+                were_scps_read=were_scps_read,
             )
         return self._limits[key]
 
@@ -526,7 +564,8 @@ class Documents:
 class Combination(NamedTuple):
     """Policies that some identities have in common, with whatever else decides what they may do.
 
-    `limits`: what limits them besides the boundary, by the keys of the policies.
+    `limits`: what limits them besides the boundary, by the keys of the policies. `decided`: what conditions on who asks
+    come to for them, in all of these.
     """
 
     number: int
@@ -534,9 +573,16 @@ class Combination(NamedTuple):
     bindings: tuple[Binding, ...]
     boundary: Binding | None
     limits: aws_limits.Limits
+    decided: aws_principals.Decided = frozenset()
+
+    @property
+    def policies(self) -> list[int]:
+        """The keys of all that has a say."""
+        above = [key for levels in self.limits for level in levels.policies for key in level]
+        return [binding.policy_key for binding in (*self.bindings, *filter(None, [self.boundary]))] + above
 
 
-def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted: str) -> Iterator[Combination]:
+def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted: str) -> list[Combination]:
     """Distinct combinations of the identities that the query `wanted` names by key.
 
     Leaves the temporary table aws_holders (identity_key, combination) behind for the join back.
@@ -563,16 +609,52 @@ def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted
         "select combination, is_user, is_root, own, limits, bindings from aws_combinations order by combination"
     ).fetchall()
     con.execute("drop table aws_named; drop table aws_limited; drop table aws_bindings; drop table aws_combinations")
+    shared = []
     for number, is_user, is_root, own, limits, held in found:
         bindings = [numbered[each] for each in dict.fromkeys(held)]
         boundaries = [b for b in bindings if b.is_boundary]
-        yield Combination(
-            number,
-            Holder(is_user=is_user, is_root=is_root, own=own),
-            tuple(b for b in bindings if not b.is_boundary),
-            boundaries[0] if boundaries else None,
-            kinds[limits],
+        shared.append(
+            Combination(
+                number,
+                Holder(is_user=is_user, is_root=is_root, own=own),
+                tuple(b for b in bindings if not b.is_boundary),
+                boundaries[0] if boundaries else None,
+                kinds[limits],
+            )
         )
+    return _told_apart(con, documents, shared)
+
+
+def _told_apart(
+    con: duckdb.DuckDBPyConnection, documents: Documents, shared: Sequence[Combination]
+) -> list[Combination]:
+    """Those among them whose policies ask who it is, apart by the answers."""
+    wanted = {}
+    for combination in shared:
+        conditions = aws_principals.conditions_of(documents[key] for key in combination.policies)
+        if conditions:
+            wanted[combination.number] = conditions
+    if not wanted:
+        return list(shared)
+    decided = dict(aws_principals.decide(con, wanted))
+    numbers: dict[tuple[int, aws_principals.Decided], int] = {}
+    by_number = {combination.number: combination for combination in shared}
+    moved = []
+    for identity_key, number in con.execute(
+        "select identity_key, combination from aws_holders order by identity_key"
+    ).fetchall():
+        if outcome := decided.get(identity_key):
+            new = numbers.setdefault((number, outcome), len(shared) + len(numbers) + 1)
+            moved.append((identity_key, new))
+    insert_rows(con, "aws_moved", (("identity_key", "bigint"), ("combination", "bigint")), [moved])
+    con.execute(
+        "create or replace temp table aws_holders as "
+        "select h.identity_key, coalesce(m.combination, h.combination) as combination "
+        "from aws_holders h left join aws_moved m using (identity_key); drop table aws_moved"
+    )
+    apart = [by_number[old]._replace(number=new, decided=outcome) for (old, outcome), new in numbers.items()]
+    left = {number for (number,) in con.execute("select distinct combination from aws_holders").fetchall()}
+    return [combination for combination in (*shared, *apart) if combination.number in left]
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:

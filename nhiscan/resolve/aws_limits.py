@@ -7,6 +7,7 @@ and "Resource control policies".
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
@@ -14,6 +15,8 @@ from typing import Final, NamedTuple
 import duckdb
 
 DATASETS: Final = {"scp": "scps", "rcp": "rcps"}  # kind of policy -> what covers it
+
+_ORGANIZATION: Final = re.compile(r":organizations::\d+:[a-z]+/(o-[a-z0-9]+)/")
 
 
 class Levels(NamedTuple):
@@ -42,6 +45,7 @@ class _Tree(NamedTuple):
     roots: frozenset[str]
     managing: frozenset[str]  # tenants
     accounts: Mapping[str, str]  # tenant -> its node
+    tenants: Mapping[str, str]  # node -> its tenant
 
 
 def by_tenant(con: duckdb.DuckDBPyConnection) -> dict[str, Limits]:
@@ -63,6 +67,37 @@ def by_tenant(con: duckdb.DuckDBPyConnection) -> dict[str, Limits]:
         )
         for (tenant_id,) in tenants
     }
+
+
+class Membership(NamedTuple):
+    """An account's place as conditions say it; both empty where it is in no organization."""
+
+    ids: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+def memberships(con: duckdb.DuckDBPyConnection) -> dict[str, Membership]:
+    """Of every tenant whose organization is known."""
+    alone = con.execute(
+        "select tenant_id from coverage where dataset = 'organization' "
+        "group by tenant_id having bool_and(coalesce(original_status, status) = 'not_applicable')"
+    ).fetchall()
+    found = {tenant_id: Membership() for (tenant_id,) in alone}
+    tree = _tree(con)
+    numbers = {}  # managing tenant -> id of its organization, as ARNs of what it owns hold it
+    for tenant_id, native_id in con.execute(
+        "select tenant_id, native_id from policies where kind in ('scp', 'rcp') "
+        "union all select tenant_id, native_id from identities where kind = 'delegated_admin' order by all"
+    ).fetchall():
+        if named := _ORGANIZATION.search(native_id):
+            numbers[tenant_id] = named[1]
+    for tenant_id, node in tree.accounts.items():
+        above = _chain(tree, node)[:-1]
+        number = numbers.get(tree.tenants[above[0]]) if above and above[0] in tree.roots else None
+        if number:
+            natives = [number, *(each.rpartition("/")[2] for each in above)]
+            found[tenant_id] = Membership((number,), ("/".join(natives) + "/",))
+    return found
 
 
 def _levels(tenant_id: str, tree: _Tree, attached: Mapping[str, Sequence[int]], statuses: set[str]) -> Levels:
@@ -91,6 +126,7 @@ def _tree(con: duckdb.DuckDBPyConnection) -> _Tree:
         frozenset(node_id for node_id, _, kind, _ in nodes if kind == "root"),
         frozenset(tenant_id for _, tenant_id, kind, _ in nodes if kind == "root"),
         {tenant_id: node_id for node_id, tenant_id, kind, _ in nodes if kind == "account"},
+        {node_id: tenant_id for node_id, tenant_id, _, _ in nodes},
     )
 
 

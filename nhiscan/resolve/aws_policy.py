@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, reduce
 from operator import or_
 from typing import Any, Final
@@ -68,6 +68,10 @@ class Statement:
     @property
     def has_condition(self) -> bool:
         return bool(self.conditions)
+
+    def under(self, conditions: tuple[Condition, ...]) -> Statement:
+        """The same with other conditions."""
+        return replace(self, conditions=conditions)
 
 
 @dataclass(frozen=True, eq=False)

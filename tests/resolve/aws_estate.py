@@ -49,7 +49,7 @@ class Estate:
     def account(self, account: str = A, **coverage: str) -> None:
         """Everything is covered but SCPs and RCPs; `coverage` says otherwise by dataset."""
         self.records.append(Tenant(f"aws:{account}", "aws"))
-        for dataset in ("policies", "memberships", "trusts", "scps", "rcps"):
+        for dataset in dict.fromkeys(("policies", "memberships", "trusts", "scps", "rcps", *coverage)):
             status = coverage.get(dataset, "unsupported" if dataset in ("scps", "rcps") else "complete")
             self.records.append(Coverage("aws", f"aws:{account}", dataset, status))
 

@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 import duckdb
 import pytest
 
-from nhiscan.model import Coverage, Identity, OrgNode, OrgPolicy
-from nhiscan.resolve import privileges
+from nhiscan.model import Coverage, Identity, OrgNode, OrgPolicy, Policy, Tag
+from nhiscan.resolve import aws_iam, privileges
 from tests.resolve.aws_estate import A, B, Estate, allow, arn, deny
 
 Json: TypeAlias = dict[str, Any]
@@ -270,6 +270,166 @@ def test_an_scp_that_cannot_be_read_softens_nothing_and_is_named() -> None:
     con = resolved(estate)
     assert ("admin", "all", "definite", 5) in held(con, role)
     assert "SCP policy-6 could not be read: not JSON" in considered(con, role, "admin")
+
+
+SPARED = {"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{A}:role/app"}}
+
+
+def test_an_scp_that_spares_one_role_says_yes_or_no_of_each() -> None:
+    estate, spared = in_organization(FREE, [allow("*"), deny("iam:*", Condition=SPARED)])
+    other = estate.identity("role/other")
+    estate.give(other, allow("*"))
+    con = resolved(estate)
+    assert ("admin", "all", "definite", 5) in held(con, spared)
+    assert "admin" not in {row[0] for row in held(con, other)}
+    assert considered(con, spared, "admin") == "no denies; no boundary; SCPs policy-3 weighed"
+
+
+def test_roles_of_whom_the_same_is_decided_share_a_combination() -> None:
+    estate, spared = in_organization(FREE, [allow("*"), deny("iam:*", Condition=SPARED)])
+    shared = estate.policy(allow("*"))
+    others = [estate.identity(f"role/other-{number}") for number in range(5)]
+    for role in (spared, *others):
+        estate.bind(role, shared)
+    con = estate.load()
+    documents = aws_iam.Documents(con)
+    found = aws_iam.combinations(con, documents, wanted="select identity_key from identities")
+    assert sorted(con.execute("select count(*) from aws_holders group by combination").fetchall()) == [(1,), (5,)]
+    assert len(found) == 2
+
+
+WHO = {
+    "account": {"StringEquals": {"aws:PrincipalAccount": A}},
+    "type": {"StringEquals": {"aws:PrincipalType": "User"}},
+    "name": {"StringEquals": {"aws:username": "bot"}},
+    "tag": {"StringEquals": {"aws:PrincipalTag/Team": "data"}},
+    "missing tag": {"Null": {"aws:PrincipalTag/guard": "true"}},
+    "organization": {"StringEquals": {"aws:PrincipalOrgID": "o-acme123456"}},
+    "place in it": {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-acme123456/root/*"}},
+    "no service": {"Bool": {"aws:PrincipalIsAWSService": "false"}},
+    "two of them": {
+        "StringEquals": {"aws:PrincipalAccount": A, "aws:username": "bot"},
+        "StringNotLike": {"aws:PrincipalArn": "*:user/person-*"},
+    },
+}
+
+
+def bot_in_organization(condition: Json, *, effect: str = "Allow") -> tuple[duckdb.DuckDBPyConnection, str]:
+    estate, _ = in_organization(FREE, FREE, FREE)
+    estate.records.append(Coverage("aws", f"aws:{A}", "identities.tags", "complete"))
+    native_id = f"arn:aws:organizations::{B}:policy/o-acme123456/service_control_policy/p-1"
+    estate.records.append(Policy("p-1", "aws", f"aws:{B}", "scp", "p-1", native_id, "{}"))
+    bot = estate.identity("user/bot")
+    estate.records.append(Tag(bot, name="team", value="data"))
+    statement = {"Effect": effect, "Action": "s3:GetObject", "Resource": "*", "Condition": condition}
+    estate.give(bot, allow("s3:GetObject") if effect == "Deny" else allow("sqs:SendMessage"), statement)
+    return resolved(estate), bot
+
+
+@pytest.mark.parametrize("key", WHO)
+def test_a_condition_on_who_asks_is_decided(key: str) -> None:
+    con, bot = bot_in_organization(WHO[key])
+    assert held(con, bot) == {READS, SENDS}
+    con, bot = bot_in_organization(WHO[key], effect="Deny")
+    assert held(con, bot) == {NOTHING}
+
+
+UNMET = {
+    "account": {"StringEquals": {"aws:PrincipalAccount": B}},
+    "name": {"StringNotEquals": {"aws:username": "bot"}},
+    "tag": {"StringEquals": {"aws:PrincipalTag/team": "web"}},
+    "missing tag": {"StringEquals": {"aws:PrincipalTag/guard": "on"}},
+    "organization": {"StringNotEquals": {"aws:PrincipalOrgID": "o-acme123456"}},
+    "beside one that nobody knows": {
+        "StringEquals": {"aws:PrincipalAccount": B},
+        "IpAddress": {"aws:SourceIp": "192.0.2.0/24"},
+    },
+}
+
+
+@pytest.mark.parametrize("key", UNMET)
+def test_a_condition_on_who_asks_that_is_not_met_voids_the_statement(key: str) -> None:
+    con, bot = bot_in_organization(UNMET[key])
+    assert held(con, bot) == {SENDS}
+    con, bot = bot_in_organization(UNMET[key], effect="Deny")
+    assert held(con, bot) == {READS}
+
+
+OPEN = {
+    "network": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+    "session": {"StringLike": {"aws:userid": "*:bot"}},
+    "via a service": {"Bool": {"aws:ViaAWSService": "true"}},
+    "met beside one that nobody knows": {
+        "StringEquals": {"aws:PrincipalAccount": A},
+        "IpAddress": {"aws:SourceIp": "192.0.2.0/24"},
+    },
+}
+
+
+@pytest.mark.parametrize("key", OPEN)
+def test_what_nobody_knows_stays_open(key: str) -> None:
+    con, bot = bot_in_organization(OPEN[key])
+    assert held(con, bot) == {("read-data", "all", "conditional", 3), SENDS}
+    con, bot = bot_in_organization(OPEN[key], effect="Deny")
+    assert held(con, bot) == {("read-data", "all", "potential", 3)}
+
+
+def test_tags_of_a_role_leave_open_what_its_sessions_are_tagged_with() -> None:
+    estate, _ = in_organization(FREE, FREE)
+    estate.records.append(Coverage("aws", f"aws:{A}", "identities.tags", "complete"))
+    role = estate.identity("role/tagged")
+    estate.records.append(Tag(role, name="team", value="data"))
+    estate.give(role, allow("s3:GetObject", Condition=WHO["tag"]))
+    assert held(resolved(estate), role) == {("read-data", "all", "conditional", 3)}
+
+
+def test_the_organization_is_unknown_where_nothing_names_it() -> None:
+    estate, _ = in_organization(FREE, FREE)
+    role = estate.identity("role/reader")
+    estate.give(role, allow("s3:GetObject", Condition=WHO["organization"]))
+    assert held(resolved(estate), role) == {("read-data", "all", "conditional", 3)}
+
+
+def test_an_account_in_no_organization_has_none() -> None:
+    estate = Estate()
+    estate.account(scps="not_applicable", organization="not_applicable")
+    role = estate.identity("role/reader")
+    estate.give(role, allow("s3:GetObject", Condition=WHO["organization"]))
+    assert held(resolved(estate), role) == {NOTHING}
+
+
+def test_an_scp_against_root_users_binds_no_role() -> None:
+    only_root = {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+    estate, role = in_organization(FREE, [allow("*"), deny("*", Condition=only_root)])
+    root = add_root(estate)
+    con = resolved(estate)
+    assert ("admin", "all", "definite", 5) in held(con, role)
+    assert held(con, root) == {NOTHING}
+
+
+def elsewhere(*regions: str) -> Json:
+    return {"StringNotEquals": {"aws:RequestedRegion": list(regions)}}
+
+
+def test_an_scp_against_other_regions_leaves_an_administrator() -> None:
+    free = {"Effect": "Deny", "NotAction": ["iam:*", "sts:*", "support:*"], "Resource": "*"}
+    estate, role = in_organization(FREE, [allow("*"), {**free, "Condition": elsewhere("eu-central-1")}])
+    assert administrator(estate, role) == "definite"
+
+
+def test_iam_answers_in_one_region_only() -> None:
+    condition = elsewhere("eu-central-1")
+    assert administrator(*in_organization(FREE, [allow("*"), deny("*", Condition=condition)])) == "potential"
+    condition = elsewhere("eu-central-1", "us-east-1")
+    assert administrator(*in_organization(FREE, [allow("*"), deny("*", Condition=condition)])) == "definite"
+
+
+def test_a_scp_that_guards_a_few_roles_leaves_an_administrator() -> None:
+    guarded = deny(
+        "iam:*", "arn:aws:iam::*:role/guard-*", Condition={"ArnNotLike": {"aws:PrincipalArn": "*:role/guard-*"}}
+    )
+    estate, role = in_organization(FREE, [allow("*"), guarded])
+    assert administrator(estate, role) == "definite"
 
 
 def test_an_rcp_denies_on_resources_of_services_that_know_rcps() -> None:
