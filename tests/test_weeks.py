@@ -8,7 +8,6 @@ see of it.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -277,10 +276,7 @@ def rules(tmp_path: Path) -> list[Rule]:
     ]
 
 
-def test_a_year_of_scans_reopens_and_fixes_nothing_by_accident(
-    tmp_path: Path, rules: list[Rule], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # no power is lost in this year
+def test_a_year_of_scans_reopens_and_fixes_nothing_by_accident(tmp_path: Path, rules: list[Rule]) -> None:
     world, known, state = World(random.Random(5)), Known(), tmp_path / "state"
     firsts: dict[str, datetime] = {}
     statuses: set[str] = set()
