@@ -76,48 +76,48 @@ class Edges:
     def write(self, con: duckdb.DuckDBPyConnection, counts: dict[Held, int]) -> None:
         """Needs the temporary table aws_callers (identity_key, combination, account)."""
         ((lowest,),) = con.execute("select coalesce(min(hub_key), 0) from access_hubs").fetchall()
-        hubs: list[tuple[int, str]] = []
-        rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        for (way, _), (targets, holders) in self._ways.items():
-            edge = (way.kind, way.certainty, way.is_rewriting, way.path_id)
+        hubs = 0
+        ways: list[tuple[Any, ...]] = []
+        held: list[tuple[Any, ...]] = []
+        known: list[tuple[Any, ...]] = []
+        behind: list[tuple[Any, ...]] = []
+        for number, ((way, _), (targets, holders)) in enumerate(self._ways.items()):
             callers = sum(counts.get(who, 0) if isinstance(who, Held) else len(who) for who, _ in holders)
+            hub = None
+            ends = [(target.identity_key, target.resource_key, target.evidence) for target in targets]
             if callers > 1 and len(targets) > 1:
-                hub = lowest - 1 - len(hubs)
-                hubs.append((hub, way.name))
-                rows["known"] += [
-                    (hub, target.identity_key, *edge, target.resource_key, None, None, target.evidence)
-                    for target in targets
-                ]
-                ends: list[tuple[int, int | None, str]] = [(hub, None, "")]
-            else:
-                ends = [(target.identity_key, target.resource_key, target.evidence) for target in targets]
+                hubs += 1
+                hub = lowest - hubs
+                behind += [(number, *end) for end in ends]
+                ends = [(hub, None, "")]
+            ways.append((number, hub, *way))
             for who, reason in holders:
                 for to_key, resource_key, more in ends:
-                    evidence = "; ".join(filter(None, (more, reason.evidence)))
-                    said = (to_key, *edge, resource_key, reason.policy_key, reason.statement, evidence)
+                    evidence = f"{more}; {reason.evidence}" if more and reason.evidence else more or reason.evidence
+                    said = (number, to_key, resource_key, reason.policy_key, reason.statement, evidence)
                     if isinstance(who, Held):
-                        rows["held"].append((*who, *said))
+                        held.append((*who, *said))
                     else:
-                        rows["known"] += [(key, *said) for key in who]
-        insert_rows(con, "aws_hubs", (("hub_key", "bigint"), ("name", "varchar")), [hubs])
-        con.execute("insert into access_hubs select hub_key, name from aws_hubs; drop table aws_hubs")
-        start = (("combination", "bigint"), ("account", "varchar"))
-        insert_rows(con, "aws_held_edges", (*start, *_EDGE), batched(iter(rows["held"])))
-        insert_rows(con, "aws_known_edges", (("from_key", "bigint"), *_EDGE), batched(iter(rows["known"])))
+                        known += [(key, *said) for key in who]
+        insert_rows(con, "aws_ways", _WAY, batched(iter(ways)))
+        insert_rows(con, "aws_behind", (*_END, ("evidence", "varchar")), batched(iter(behind)))
+        insert_rows(con, "aws_held", (*_HELD, *_SAID), batched(iter(held)))
+        insert_rows(con, "aws_known", (("from_key", "bigint"), *_SAID), batched(iter(known)))
         con.execute(_sql("aws_edges"))
 
 
-_EDGE: Final = (
-    ("to_key", "bigint"),
+_WAY: Final = (
+    ("way", "bigint"),
+    ("hub_key", "bigint"),
     ("kind", "varchar"),
     ("certainty", "varchar"),
+    ("name", "varchar"),
     ("is_rewriting", "boolean"),
     ("path_id", "varchar"),
-    ("resource_key", "bigint"),
-    ("policy_key", "bigint"),
-    ("statement", "varchar"),
-    ("evidence", "varchar"),
 )
+_END: Final = (("way", "bigint"), ("to_key", "bigint"), ("resource_key", "bigint"))
+_HELD: Final = (("combination", "bigint"), ("account", "varchar"))
+_SAID: Final = (*_END, ("policy_key", "bigint"), ("statement", "varchar"), ("evidence", "varchar"))
 
 
 @dataclass
@@ -225,8 +225,7 @@ def holders(con: duckdb.DuckDBPyConnection, documents: aws_iam.Documents, *, wan
 
 def callers(con: duckdb.DuckDBPyConnection, wanted: Sequence[Held]) -> dict[Held, list[int]]:
     """The keys of those who hold one of these, in order."""
-    columns = (("combination", "bigint"), ("account", "varchar"))
-    insert_rows(con, "aws_wanted", columns, batched(iter([tuple(held) for held in wanted])))
+    insert_rows(con, "aws_wanted", _HELD, batched(iter([tuple(held) for held in wanted])))
     found: dict[Held, list[int]] = defaultdict(list)
     for number, account, key in con.execute(
         "select c.combination, c.account, c.identity_key from aws_callers c "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from nhiscan.resolve import aws_conditions, globs
@@ -167,13 +167,40 @@ class Question:
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_own: bool = False
     _said: dict[tuple[int, bool], tuple[int, int]] = field(default_factory=dict)
-    _kept: list[Statement] = field(default_factory=list)  # an id is only safe while what has it lives
+    _answers: dict[tuple[object, ...], Answer] = field(default_factory=dict)
+    _speaking: dict[int, bool] = field(default_factory=dict)
+    _kept: list[object] = field(default_factory=list)  # an id is only safe while what has it lives
 
     def answer(self, rights: Rights, *, given: int = 0, is_unbounded: bool = False) -> Answer:
         """`given`: what the targets' own policies allow without the documents.
 
         `is_unbounded`: of the boundary only Denies count, as for a user whom a resource's policy names.
+        Equal questions of equal rights have one answer, and that is one object.
         """
+        speaking = tuple(document for document in rights.documents if self._speaks(document))
+        key = (
+            tuple(map(id, speaking)),
+            id(rights.boundary),
+            tuple(tuple(map(id, level)) for level in (*rights.levels, rights.unread)),
+            rights.is_user,
+            given,
+            is_unbounded,
+        )
+        if key not in self._answers:
+            self._kept.append(rights)
+            self._answers[key] = self._weigh(replace(rights, documents=speaking), given, is_unbounded=is_unbounded)
+        return self._answers[key]
+
+    def _speaks(self, document: Document) -> bool:
+        """Whether the document says anything of the action, or could not be read."""
+        if id(document) not in self._speaking:
+            self._kept.append(document)
+            self._speaking[id(document)] = document.problem is not None or any(
+                statement.actions & self.action for statement in document.statements
+            )
+        return self._speaking[id(document)]
+
+    def _weigh(self, rights: Rights, given: int, *, is_unbounded: bool) -> Answer:
         sure, maybe = given, 0
         doubt = 0
         for document in rights.documents:

@@ -186,22 +186,27 @@ def _let_in(
         if any(each.is_about_callers() for scope in (held.account, None) for each in classes.get(scope, ()))
     ]
     members = callers(con, about_callers)
+    same: dict[tuple[str, int, int], tuple[Answer, Answer, list[Held]]] = {}
     for held in holders.counts:
         rights = holders.rights(held.combination)
-        by_policy = question.answer(rights)
         own = in_account.get(held.account, 0) & everybody
-        unasked = question.answer(rights, given=own, is_unbounded=True).within(own) if own else NOTHING
-        if not (by_policy or unasked):
-            continue
-        for account, documents in rcps.items():
-            denied = _under(question, documents, in_account.get(account, 0), people.of_account(held.account))
+        by_policy = question.answer(rights)
+        # Who lets everybody in asks nobody of its own account for a permission.
+        unasked = question.answer(rights, given=own, is_unbounded=True) if own else NOTHING
+        if by_policy or unasked:
+            same.setdefault((held.account, id(by_policy), id(unasked)), (by_policy, unasked, []))[2].append(held)
+    for (account, _, _), (by_policy, unasked, helds) in same.items():
+        own = in_account.get(account, 0) & everybody
+        unasked = unasked.within(own)
+        for limited, documents in rcps.items():
+            denied = _under(question, documents, in_account.get(limited, 0), people.of_account(account))
             by_policy, unasked = _less(by_policy, denied), _less(unasked, denied)
         for scope, answer, label in (
-            (held.account, by_policy, f"roles that trust the account {held.account}"),
+            (account, by_policy, f"roles that trust the account {account}"),
             (None, by_policy.within(~own), "roles that trust everybody"),
-            (None, unasked, f"roles of the account {held.account} that trust everybody"),
+            (None, unasked, f"roles of the account {account} that trust everybody"),
         ):
-            for who, worth in _met(classes.get(scope, ()), answer, held, people, members):
+            for held, who, worth in _met(classes.get(scope, ()), answer, account, helds, people, members):
                 assumed.found[held].append((who, worth))
                 _say(edges, holders, question, held, who, worth, label, scope, ends[scope])
     return assumed
@@ -255,10 +260,11 @@ def trust_conditions(con: duckdb.DuckDBPyConnection, which: str) -> dict[int, tu
 def _met(
     classes: Sequence[_Class],
     answer: Answer,
-    held: Held,
+    account: str,
+    helds: Sequence[Held],
     people: _People,
     members: Mapping[Held, Sequence[int]],
-) -> Iterator[tuple[Callers, Answer]]:
+) -> Iterator[tuple[Held, Callers, Answer]]:
     """What is left of an answer by the conditions of the trusts, for all or for those who meet them."""
     whole = NOTHING
     for each in classes:
@@ -266,21 +272,23 @@ def _met(
         if not within:
             continue
         tests = each.tests()
-        truth = aws_conditions.all_met(tests, people.of_account(held.account).get)
+        truth = aws_conditions.all_met(tests, people.of_account(account).get)
         if truth is False:
             continue
         if truth is True or not each.is_about_callers():
             whole = _surest(whole, _worth(within, truth, doubt=each.doubt))
             continue
-        by_truth: dict[Answer, list[int]] = defaultdict(list)
-        for key, lookup in people.of(members[held]).items():
-            truth = aws_conditions.all_met(tests, lookup)
-            if truth is not False:
-                by_truth[_worth(within, truth, doubt=each.doubt)].append(key)
-        for worth, keys in by_truth.items():
-            yield tuple(keys), worth
+        for held in helds:
+            by_truth: dict[Answer, list[int]] = defaultdict(list)
+            for key, lookup in people.of(members[held]).items():
+                truth = aws_conditions.all_met(tests, lookup)
+                if truth is not False:
+                    by_truth[_worth(within, truth, doubt=each.doubt)].append(key)
+            for worth, keys in by_truth.items():
+                yield held, tuple(keys), worth
     if whole:
-        yield held, whole
+        for held in helds:
+            yield held, held, whole
 
 
 def _worth(answer: Answer, truth: aws_conditions.Truth, *, doubt: bool) -> Answer:
