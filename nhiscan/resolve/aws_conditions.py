@@ -295,7 +295,7 @@ _OPERATORS: Final[Mapping[str, Callable[[Iterable[str]], _Match]]] = {
 # A whole condition
 
 
-def test(condition: Condition) -> Test:
+def test(condition: Condition, *, has_variables: bool) -> Test:
     """What the condition says of a request; one with an operator that nobody knows depends on its key for ever."""
     key = condition.key.lower()
     unknown: Truth = frozenset({key})
@@ -307,7 +307,8 @@ def test(condition: Condition) -> Test:
     if build is None:
         return lambda _: unknown
     decide = _over_values(condition, is_negated=is_negated)
-    texts = [template(value) for value in condition.values] if operator in _WITH_VARIABLES else [*condition.values]
+    is_filled = has_variables and operator in _WITH_VARIABLES
+    texts = [template(value) if is_filled else value for value in condition.values]
     if not any(isinstance(text, Template) for text in texts):
         match = build([text for text in texts if isinstance(text, str)])
 

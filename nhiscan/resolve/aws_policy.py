@@ -16,6 +16,7 @@ from nhiscan.resolve.aws_actions import Catalogue
 _LONGEST_RESOURCE: Final = 2048  # characters; AWS's own limit of an ARN
 _LONGEST_STATEMENT: Final = 300  # characters kept as evidence
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
+_WITH_VARIABLES: Final = "2012-10-17"  # the version; without one AWS takes that of 2008
 _LITERAL_VARIABLES: Final = frozenset({"*", "?", "$"})
 _OWN_USER: Final = re.compile(r"arn:[^:]*:iam::[^:]*:user/(\*/)?\$\{aws:username\}", re.IGNORECASE)
 IDENTITY_ARN: Final = re.compile(r"arn:[^:]*:iam::(\d{12}):((?:user|role)/.+)")
@@ -76,10 +77,14 @@ class Statement:
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """`problem`: why some of it could not be read; then it might hold any Allow or Deny."""
+    """`problem`: why some of it could not be read; then it might hold any Allow or Deny.
+
+    `has_variables`: its version is the one in which `${…}` is a variable and not plain text.
+    """
 
     statements: tuple[Statement, ...]
     problem: str | None = None
+    has_variables: bool = True
 
     @cached_property
     def allows(self) -> tuple[Statement, ...]:
@@ -107,7 +112,8 @@ def parse(document: str | None, actions: Catalogue) -> Document:
         return Document((), "not JSON")
     if not isinstance(data, dict):
         return Document((), "not a JSON object")
-    written = _fold(data).get("statement")
+    folded = _fold(data)
+    written = folded.get("statement")
     statements = []
     problem = None if written else "no statement"
     for number, item in enumerate(written if isinstance(written, list) else [written] if written else [], start=1):
@@ -115,7 +121,7 @@ def parse(document: str | None, actions: Catalogue) -> Document:
             statements.append(_statement(item, actions))
         except _Malformed as error:
             problem = problem or f"statement {number}: {error}"
-    return Document(tuple(statements), problem)
+    return Document(tuple(statements), problem, folded.get("version") == _WITH_VARIABLES)
 
 
 def _statement(item: Any, actions: Catalogue) -> Statement:

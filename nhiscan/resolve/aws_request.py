@@ -169,7 +169,11 @@ class Decision:
 
 
 class _Rule(NamedTuple):
+    """`resources`: None where every resource is meant, or none named."""
+
     statement: Statement
+    allows: bool
+    principals: Principals | None
     resources: Callable[[str, Lookup, bool], Truth] | None
     tests: tuple[Test, ...]
 
@@ -177,10 +181,13 @@ class _Rule(NamedTuple):
 @lru_cache(maxsize=100_000)
 def _rule(statement_id: int, document: Document) -> _Rule:
     statement = document.statements[statement_id]
+    is_everywhere = not statement.is_everything_but and any(globs.is_everything(r.text) for r in statement.resources)
     return _Rule(
         statement,
-        _resources(statement) if statement.resources else None,
-        tuple(test(condition) for condition in statement.conditions),
+        statement.allows,
+        statement.principals,
+        _resources(document, statement) if statement.resources and not is_everywhere else None,
+        tuple(test(condition, has_variables=document.has_variables) for condition in statement.conditions),
     )
 
 
@@ -202,13 +209,29 @@ def _names(statement: Statement, action: str, actions: Catalogue) -> bool:
     return named is not statement.is_not_action
 
 
+class _Action(NamedTuple):
+    name: str
+    service: str
+    is_without_resource: bool
+    trusting: re.Pattern[str] | None
+    refused: re.Pattern[str] | None
+
+
 @lru_cache(maxsize=100_000)
-def _is_without_resource(action: str, actions: Catalogue) -> bool:
-    return actions.actions(action) & actions.without_resource != 0
+def _action(written: str, actions: Catalogue) -> _Action:
+    name = written.lower()
+    service = name.partition(":")[0]
+    return _Action(
+        name,
+        service,
+        actions.actions(name) & actions.without_resource != 0,
+        _TRUSTING.get(service),
+        next((what for changes, what in _REFUSED if name in changes), None),
+    )
 
 
-def _resources(statement: Statement) -> Callable[[str, Lookup, bool], Truth]:
-    tests = [_resource(resource) for resource in statement.resources]
+def _resources(document: Document, statement: Statement) -> Callable[[str, Lookup, bool], Truth]:
+    tests = [_resource(resource, has_variables=document.has_variables) for resource in statement.resources]
     is_not = statement.is_everything_but
 
     def applies(arn: str, lookup: Lookup, is_wild: bool) -> Truth:
@@ -227,14 +250,14 @@ def _resources(statement: Statement) -> Callable[[str, Lookup, bool], Truth]:
     return applies
 
 
-def _resource(resource: Resource) -> Callable[[str, Lookup, bool], Truth | None]:
+def _resource(resource: Resource, *, has_variables: bool) -> Callable[[str, Lookup, bool], Truth | None]:
     """Whether a resource pattern is met; None when a variable in it has no value.
 
     Variables count only after the fifth colon.
     """
     *fields, last = resource.text.split(":", _RESOURCE_FIELD)
-    head = ":".join([*fields, ""]).replace("${", "\x01")
-    text = template(last)
+    head = "".join(f"{part}:" for part in fields)
+    text = template(last) if has_variables else last
     text = head + text if isinstance(text, str) else Template((head, *text.pieces))
 
     def applies(arn: str, lookup: Lookup, is_wild: bool) -> Truth | None:
@@ -245,7 +268,7 @@ def _resource(resource: Resource) -> Callable[[str, Lookup, bool], Truth | None]
             return pattern if globs.overlap(resource.pattern, arn) else False
         if not is_wild:
             return _meets(pattern)(arn)
-        if globs.covers(resource.pattern, arn) and not isinstance(text, Template):
+        if not isinstance(text, Template) and globs.covers(pattern, arn):
             return True
         return frozenset({RESOURCE}) if globs.overlap(resource.pattern, arn) else False
 
@@ -383,21 +406,20 @@ _UNREADABLE: Final[Truth] = frozenset({UNREADABLE})
 class _Question:
     """A request made ready for asking statements."""
 
+    __slots__ = ("action", "actions", "is_bounded", "is_some", "lookup", "principal", "resource")
+
     def __init__(self, request: Request, layers: Layers, actions: Catalogue) -> None:
-        self.action: Final = request.action.lower()
-        self.actions: Final = actions
-        self.principal: Final = request.principal
-        is_placed = not _is_without_resource(self.action, actions)
-        self.resource: Final = request.resource if is_placed else "*"
-        self.is_some: Final = is_placed and globs.is_wild(request.resource)
-        self.has_identity: Final = request.principal.kind in _WITH_POLICIES
-        self.is_in_an_account: Final = request.principal.kind not in _WITHOUT_IDENTITY
-        self.is_bounded: Final = layers.boundary is not None and request.principal.kind in _BOUNDED
+        self.action = _action(request.action, actions)
+        self.actions = actions
+        self.principal = request.principal
+        self.resource = "*" if self.action.is_without_resource else request.resource
+        self.is_some = not self.action.is_without_resource and globs.is_wild(request.resource)
+        self.is_bounded = layers.boundary is not None and request.principal.kind in _BOUNDED
         known = implied(request.principal) | request.context.known
-        if request.resource_account:
-            known.setdefault(RESOURCE_ACCOUNT, (request.resource_account,))
+        if request.resource_account and RESOURCE_ACCOUNT not in known:
+            known[RESOURCE_ACCOUNT] = (request.resource_account,)
         rest: tuple[str, ...] | None = () if request.context.is_complete else None
-        self.lookup: Final[Lookup] = lambda key: known.get(key, rest)
+        self.lookup: Lookup = lambda key: known.get(key, rest)
 
     def weigh(self, documents: Iterable[Document], *, service: str | None = None) -> _Weight:
         """`service`: that of the request, where only statements that reach it count, as in an RCP."""
@@ -405,66 +427,62 @@ class _Question:
         allows: Truth = False
         denied_by = allowed_by = None
         for document in documents:
-            for rule in _rules(document, self.action, self.actions):
-                statement = rule.statement
-                if (allows if statement.allows else denies) is True or (service and not _reaches(statement, service)):
+            for rule in _rules(document, self.action.name, self.actions):
+                if (allows if rule.allows else denies) is True or (service and not _reaches(rule.statement, service)):
                     continue
-                meant = self._means(statement)
-                met = meant.anyhow if meant is not None else True
-                met = both(met, self._applies(rule)) if met is not False else False
+                met = self._applies(rule)
                 if met is False:
                     continue
-                if statement.allows:
+                if rule.principals is not None:
+                    met = both(met, self._means(rule.principals, allows=rule.allows).anyhow)
+                    if met is False:
+                        continue
+                if rule.allows:
                     if met is True or allowed_by is None:
-                        allowed_by = statement
+                        allowed_by = rule.statement
                     allows = either(allows, met)
                 elif met is True:
-                    return _Weight(True, statement)
+                    return _Weight(True, rule.statement)
                 else:
                     denies = either(denies, met)
-                    denied_by = denied_by or statement
+                    denied_by = denied_by or rule.statement
             if document.problem:
                 denies, allows = either(denies, _UNREADABLE), either(allows, _UNREADABLE)
         return _Weight(denies, denied_by, allows, allowed_by)
 
-    def weigh_resource(self, document: Document | None) -> _Weight:
-        if document is None:
-            return _SILENT
+    def weigh_resource(self, document: Document) -> _Weight:
         denies: Truth = _UNREADABLE if document.problem else False
         itself: Truth = denies
         role: Truth = False
         account: Truth = False
         denied_by = allowed_by = None
-        for rule in _rules(document, self.action, self.actions):
-            statement = rule.statement
-            meant = self._means(statement)
-            if meant is None or meant.anyhow is False:
+        for rule in _rules(document, self.action.name, self.actions):
+            if rule.principals is None:
+                continue
+            meant = self._means(rule.principals, allows=rule.allows)
+            if meant.anyhow is False:
                 continue
             applies = self._applies(rule)
             if applies is False:
                 continue
-            if not statement.allows:
+            if not rule.allows:
                 met = both(meant.anyhow, applies)
                 if met is True:
-                    return _Weight(True, statement)
+                    return _Weight(True, rule.statement)
                 denies = either(denies, met)
-                denied_by = denied_by or statement
+                denied_by = denied_by or rule.statement
                 continue
             if applies is True or allowed_by is None:
-                allowed_by = statement
+                allowed_by = rule.statement
             itself = either(itself, both(meant.itself, applies))
             role = either(role, both(meant.role, applies))
             account = either(account, both(meant.account, applies))
         return _Weight(denies, denied_by, itself, allowed_by, role, account)
 
-    def _means(self, statement: Statement) -> _Meant | None:
-        """None where the statement names no principal."""
-        principals = statement.principals
-        if principals is None:
-            return None
+    def _means(self, principals: Principals, *, allows: bool) -> _Meant:
         if not principals.is_everybody_but:
             return _meant(principals, self.principal)
-        if self.is_bounded and not statement.allows:
+        if self.is_bounded and not allows:
             # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
             return _Meant(True)
         excepted = _is_excepted(principals, self.principal)
@@ -490,27 +508,28 @@ def _reaches(statement: Statement, service: str) -> bool:
 
 def decide(request: Request, layers: Layers, actions: Catalogue) -> Decision:
     question = _Question(request, layers, actions)
-    if question.action in _ALWAYS_ALLOWED:
+    action = question.action
+    if action.name in _ALWAYS_ALLOWED:
         return Decision("allow", "always allowed")
-    if any(question.action in changes and what.fullmatch(request.resource) for changes, what in _REFUSED):
+    if action.refused is not None and action.refused.fullmatch(request.resource):
         return Decision("deny", "refused by AWS", is_explicit=True)
     weights: dict[str, _Weight] = {}
     for layer, weight in _weights(question, request, layers):
         if weight.denies is True:
             return Decision("deny", layer, weight.denied_by, is_explicit=True)
         weights[layer] = weight
-    core = _core(question, request, weights)
+    met = core = _core(question, request, weights)
     if core is False:
         return Decision("deny", _missing(weights))
-    met: Truth = core
     for layer, weight in weights.items():
-        if layer not in _OF_THE_CORE:
+        if layer not in _OF_THE_CORE and weight.allows is not True:
             if weight.allows is False:
                 return Decision("deny", layer)
             met = both(met, weight.allows)
-        met = both(met, weight.denies if is_open(weight.denies) else True)
+        if weight.denies is not False:
+            met = both(met, weight.denies)
     if met is True:
-        layer = "identity" if _inner(weights) is True and question.is_in_an_account else "resource"
+        layer = "resource" if request.principal.kind in _WITHOUT_IDENTITY or _inner(weights) is not True else "identity"
         return Decision("allow", layer, weights[layer].allowed_by)
     layer, statement = _first_open(weights)
     return Decision("conditional", layer, statement, keys=met if isinstance(met, frozenset) else frozenset())
@@ -518,33 +537,38 @@ def decide(request: Request, layers: Layers, actions: Catalogue) -> Decision:
 
 def _weights(question: _Question, request: Request, layers: Layers) -> Iterator[tuple[str, _Weight]]:
     principal = request.principal
-    if principal.kind == "root":
-        yield "identity", _OPEN
+    has_policies = principal.kind in _WITH_POLICIES
+    if has_policies:
+        yield "identity", question.weigh(layers.identity)
     else:
-        yield "identity", question.weigh(layers.identity) if question.has_identity else _SILENT
+        yield "identity", _OPEN if principal.kind == "root" else _SILENT
     yield "boundary", question.weigh((layers.boundary,)) if layers.boundary and question.is_bounded else _OPEN
-    if layers.session and question.has_identity:
+    if layers.session and has_policies:
         yield "session", question.weigh((layers.session,))
     else:
         # A federated user without a session policy holds nothing but what resources give.
         yield "session", _SILENT if principal.kind == "federated-user" else _OPEN
-    yield "resource", question.weigh_resource(layers.resource)
-    if question.is_in_an_account and not request.is_management_account and not principal.is_service_linked:
+    yield "resource", question.weigh_resource(layers.resource) if layers.resource else _SILENT
+    if layers.scps and not request.is_management_account and _is_bound(principal):
         for number, level in enumerate(layers.scps, start=1):
             yield f"scp level {number}", question.weigh(level)
-    if not request.is_resource_in_management_account and not principal.is_service_linked:
-        service = question.action.partition(":")[0]
+    if layers.rcps and not request.is_resource_in_management_account and not principal.is_service_linked:
         for number, level in enumerate(layers.rcps, start=1):
             # RCPFullAWSAccess is attached everywhere and cannot be detached.
-            yield f"rcp level {number}", question.weigh(level, service=service)._replace(allows=True)
+            yield f"rcp level {number}", question.weigh(level, service=question.action.service)._replace(allows=True)
     if layers.endpoint is not None:
         yield "endpoint", question.weigh(layers.endpoint)
+
+
+def _is_bound(principal: Principal) -> bool:
+    """Whether SCPs bind it: whoever belongs to an account, but for roles that services keep for themselves."""
+    return principal.kind not in _WITHOUT_IDENTITY and not principal.is_service_linked
 
 
 def _core(question: _Question, request: Request, weights: Mapping[str, _Weight]) -> Truth:
     """Whether principal's and resource's policies allow it together."""
     resource = weights["resource"]
-    if not question.is_in_an_account:
+    if request.principal.kind in _WITHOUT_IDENTITY:
         return resource.allows
     limit = both(weights["boundary"].allows, weights["session"].allows)
     inner = _inner(weights)
@@ -574,8 +598,8 @@ def _account_of(request: Request, question: _Question) -> str | None:
 
 
 def _is_trusted_explicitly(question: _Question) -> bool:
-    service = question.action.partition(":")[0]
-    return service in _TRUSTING and _TRUSTING[service].match(question.resource) is not None
+    trusting = question.action.trusting
+    return trusting is not None and trusting.match(question.resource) is not None
 
 
 def _missing(weights: Mapping[str, _Weight]) -> str:
