@@ -1,5 +1,6 @@
 -- Identities with rights of level 2 or more, one row a verb. A right counts as unused only where its use would have been seen for the
--- whole window, or since the identity exists; a use that the source cannot know speaks neither for nor against.
+-- whole window, or since the identity exists; a use that the source cannot know speaks neither for nor against. Of what nobody
+-- used at all in the window, the rules on dormant accounts speak.
 with weighed as (
     select
         f.identity_key,
@@ -60,3 +61,4 @@ join identity_facts f on f.identity_key = c.identity_key
 where f.is_enabled
     and not coalesce(f.is_provider_owned, false)
     and (f.is_partner_related or coalesce(f.is_nhi, true))
+    and not (coalesce(f.last_used_known, false) and coalesce(f.idle_since < $window_days_before, false))
