@@ -295,7 +295,7 @@ _OPERATORS: Final[Mapping[str, Callable[[Iterable[str]], _Match]]] = {
 # A whole condition
 
 
-def test(condition: Condition, *, has_variables: bool) -> Test:
+def test(condition: Condition, *, has_variables: bool = True) -> Test:
     """What the condition says of a request; one with an operator that nobody knows depends on its key for ever."""
     key = condition.key.lower()
     unknown: Truth = frozenset({key})
