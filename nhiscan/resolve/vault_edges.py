@@ -101,13 +101,15 @@ class Site:
         surest: dict[int, int] = {}
         for each in found:
             sureness = CERTAINTIES.index(each.certainty)
-            for key in self.goals.get(each.goal, ()):
-                surest[key] = max(surest.get(key, 0), sureness)
+            for goal in each.goals:
+                for key in self.goals.get(goal, ()):
+                    if surest.get(key, -1) < sureness:
+                        surest[key] = sureness
         return surest
 
     def _strong_of(self, found: Iterable[Found]) -> str | None:
         """A policy that alone makes an administrator or lets itself be written, where any may be had."""
-        for kind, namespace in (each.goal for each in found if each.certainty == "definite"):
+        for kind, namespace in (goal for each in found if each.certainty == "definite" for goal in each.goals):
             if kind == "any":
                 name = str(namespace)
                 if name not in self._strong:
@@ -124,7 +126,7 @@ class Site:
             return True
         acl = Acl(placed([policy], Holder("none")))
         return any(
-            CERTAINTIES.index(found.certainty) == _DEFINITE and found.goal == ("policy", key)
+            CERTAINTIES.index(found.certainty) == _DEFINITE and ("policy", key) in found.goals
             for applied in self.applied
             if applied.way.to == "policy"
             for found in applied.answer(acl, is_readable=not policy.document.problem).found
@@ -177,33 +179,37 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _edges(groups: Iterable[Group], hubs: dict[Hashable, tuple[int, str]], lowest: int) -> Iterator[tuple[Any, ...]]:
-    """A hub stands between several and several; those who reach the same by the same kind of way share it."""
+    """A hub stands between several and several; all who reach the same by the same kind of way share it."""
+    shared: dict[tuple[str, bool, int, frozenset[int]], list[Group]] = defaultdict(list)
     for group in groups:
-        way = group.way
-        for member in group.members:
-            sure = _DEFINITE if group.strong_policy else group.changed.get(member.key) if way.is_rewriting else None
-            if sure is not None:
-                to_itself = f"and then the policy {group.strong_policy}" if group.strong_policy else "of itself"
-                yield _edge(member, member.key, way, sure, f"{way.does}, {to_itself}", is_rewriting=True)
-        by_certainty: dict[int, list[int]] = defaultdict(list)
+        yield from _to_themselves(group)
+        by_certainty: dict[int, set[int]] = defaultdict(set)
         for target, sure in group.reached.items():
-            by_certainty[sure].append(target)
-        for sure, targets in sorted(by_certainty.items()):
-            if min(len(targets), len(group.members)) <= 1:
-                for member in group.members:
-                    for target in targets:
-                        if target != member.key:
-                            yield _edge(member, target, way, sure, way.does, is_rewriting=way.is_rewriting)
-                continue
-            key = way.kind, way.is_rewriting, sure, frozenset(targets)
-            if key not in hubs:
-                hubs[key] = lowest - len(hubs) - 1, way.does
-                hub = hubs[key][0]
-                for target in targets:
-                    kind, certainty = way.kind, CERTAINTIES[sure]
-                    yield hub, target, kind, certainty, way.is_rewriting, None, None, None, None
+            by_certainty[sure].add(target)
+        for certainty, reached in by_certainty.items():
+            shared[group.way.kind, group.way.is_rewriting, certainty, frozenset(reached)].append(group)
+    for key, alike in shared.items():
+        kind, is_rewriting, sure, targets = key
+        ends = sorted(targets)
+        if len(ends) > 1 and sum(len(group.members) for group in alike) > 1:
+            hubs[key] = lowest - len(hubs) - 1, alike[0].way.does
+            hub, _ = hubs[key]
+            for target in ends:
+                yield hub, target, kind, CERTAINTIES[sure], is_rewriting, None, None, None, None
+            ends = [hub]
+        for group in alike:
             for member in group.members:
-                yield _edge(member, hubs[key][0], way, sure, way.does, is_rewriting=way.is_rewriting)
+                for end in ends:
+                    if end != member.key:
+                        yield _edge(member, end, group.way, sure, group.way.does, is_rewriting=is_rewriting)
+
+
+def _to_themselves(group: Group) -> Iterator[tuple[Any, ...]]:
+    for member in group.members:
+        sure = _DEFINITE if group.strong_policy else group.changed.get(member.key) if group.way.is_rewriting else None
+        if sure is not None:
+            what = f"and then the policy {group.strong_policy}" if group.strong_policy else "of itself"
+            yield _edge(member, member.key, group.way, sure, f"{group.way.does}, {what}", is_rewriting=True)
 
 
 def _edge(member: Member, to_key: int, way: Way, sure: int, evidence: str, *, is_rewriting: bool) -> tuple[Any, ...]:

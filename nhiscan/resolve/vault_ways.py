@@ -6,10 +6,12 @@ with the same such rules share one answer.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from nhiscan.resolve import verb_tables
@@ -133,7 +135,7 @@ class Place(NamedTuple):
 class Found(NamedTuple):
     """`giver`: path of the rule that decides, as it stands in the combination, and `asked`: what of it is used."""
 
-    goal: Goal
+    goals: tuple[Goal, ...]
     certainty: str
     giver: str
     asked: int
@@ -160,11 +162,16 @@ class Applied:
             _filled(line.path, place.general) for place in self._places for lines in way.needs for line in lines
         )
         self._patterns: Final = tuple(pattern(shape) for shape in sorted(self.shapes))
-        self._firsts: Final[dict[str, list[Place]]] = defaultdict(list)
-        for place in self._places if not way.makes_new else ():
-            for line in way.needs[0]:
-                self._firsts[_filled(line.path, place.names)].append(place)
+        # Places that the same wide rules reach, and every path of a place in the order of the alphabet.
+        self._alike: Final[dict[Hashable, list[Place]]] = defaultdict(list)
+        asked = []
+        for number, place in enumerate(self._places if not way.makes_new else ()):
+            shapes = tuple(_filled(line.path, place.general) for lines in way.needs for line in lines)
+            self._alike[shapes, place.is_bound].append(place)
+            asked += [(_filled(line.path, place.names), number) for lines in way.needs for line in lines]
+        self._asked: Final = sorted(asked)
         self._met: dict[str, bool] = {}
+        self._wide: dict[str, bool] = {}
         self._answers: dict[Hashable, Answer] = {}
 
     def answer(self, acl: Acl, *, is_readable: bool) -> Answer:
@@ -191,19 +198,34 @@ class Applied:
         return self._met[path]
 
     def _reached(self, acl: Acl, met: Mapping[str, Decision], *, is_readable: bool) -> Iterator[Found]:
-        best: dict[Goal, Found] = {}
-        for place in self._fresh(met) if self.way.makes_new else self._candidates(met):
-            found = self._ask(acl, place, is_readable=is_readable)
-            if found and (place.goal not in best or _sureness(found) > _sureness(best[place.goal])):
-                best[place.goal] = found
-        return iter(best.values())
-
-    def _candidates(self, met: Mapping[str, Decision]) -> Iterator[Place]:
-        if any(not pattern(path).is_single for path, decision in met.items() if decision.capabilities):
-            yield from self._places
+        if self.way.makes_new:
+            for place in self._fresh(met):
+                yield from self._ask(acl, place, [place], is_readable=is_readable)
             return
-        for path in met:
-            yield from self._firsts.get(path, ())
+        narrow = [path for path in met if not self._is_wide(path)]
+        touched = {id(place): place for path in narrow for place in self._below(pattern(path).start)}
+        for place in touched.values():
+            yield from self._ask(acl, place, [place], is_readable=is_readable)
+        if len(narrow) < len(met):
+            # Nothing but rules for all of them speaks of the others, so what one of them gets, all get.
+            for alike in self._alike.values():
+                others = [place for place in alike if id(place) not in touched] if touched else alike
+                if others:
+                    yield from self._ask(acl, others[0], others, is_readable=is_readable)
+
+    def _is_wide(self, path: str) -> bool:
+        """Whether a policy's path holds every path of this way that it shares a shape with."""
+        if path not in self._wide:
+            own = pattern(path)
+            self._wide[path] = all(intersect(own, shape) in (None, shape) for shape in self._patterns)
+        return self._wide[path]
+
+    def _below(self, start: str) -> Iterator[Place]:
+        first = bisect_left(self._asked, (start, -1))
+        for path, number in islice(self._asked, first, None):
+            if not path.startswith(start):
+                return
+            yield self._places[number]
 
     def _fresh(self, met: Mapping[str, Decision]) -> Iterator[Place]:
         """Names that nobody has yet and that a rule leaves room for."""
@@ -218,8 +240,8 @@ class Applied:
                         if example not in self._known:
                             yield place._replace(names={**place.names, _NEW: example.split("/")[segment]})
 
-    def _ask(self, acl: Acl, place: Place, *, is_readable: bool) -> Found | None:
-        """As sure as the least sure of what is needed."""
+    def _ask(self, acl: Acl, place: Place, alike: Sequence[Place], *, is_readable: bool) -> Iterator[Found]:
+        """What one place gets, said of all that are alike; as sure as the least sure of what is needed."""
         least = CERTAINTIES.index("conditional" if place.is_bound else self.way.certainty)
         least = min(least, CERTAINTIES.index(self.way.certainty))
         giver: tuple[str, int] | None = None
@@ -239,15 +261,10 @@ class Applied:
                     surest = sureness
                     giver = giver or (decision.placed[0].path, line.capabilities)
             if surest < 0:
-                return None
+                return
             least = min(least, surest)
-        if giver is None:
-            return None
-        return Found(place.goal, CERTAINTIES[least], *giver)
-
-
-def _sureness(found: Found) -> int:
-    return CERTAINTIES.index(found.certainty)
+        if giver is not None:
+            yield Found(tuple(each.goal for each in alike), CERTAINTIES[least], *giver)
 
 
 def _filled(path: str, names: Mapping[str, str]) -> str:
