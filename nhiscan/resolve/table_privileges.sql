@@ -13,7 +13,7 @@ widths as (
         identity_key,
         verb,
         is_over_resources,
-        least(most, case when is_everywhere then 4 when count(distinct resource_key) > 1 then 2 else 1 end) as scope,
+        least(most, case when is_everywhere then 4 when min(resource_key) < max(resource_key) then 2 else 1 end) as scope,
         certainty,
         min(via_key) as via_key,
         count(*) filter (via_key is null) as direct,

@@ -2,22 +2,32 @@
 delete from unused_privileges;
 
 insert into unused_privileges by name
-with read as (
+with said as (
     select
         tenant_id,
-        max(history_from) as history_from,
-        max(collected_at) as collected_at,
-        max(status) filter (status <> 'complete') as status,
-        max(reason) filter (status <> 'complete') as reason
+        max(history_from) filter (dataset = 'usage.services') as history_from,
+        max(collected_at) filter (dataset = 'usage.services') as collected_at,
+        count(*) filter (dataset = 'usage.services') > 0 as is_advisor_read,
+        max(concat_ws(', ', status, reason)) filter (dataset = 'usage.services' and status <> 'complete') as lack,
+        max(history_from) filter (dataset = 'usage.calls') as logs_from
     from coverage
-    where dataset = 'usage.services'
     group by tenant_id
 ),
-logs as (
-    select tenant_id, max(history_from) as history_from
-    from coverage
-    where dataset = 'usage.calls'
-    group by tenant_id
+-- of each tenant what its sources are, and what is said where they are silent
+sources as (
+    select
+        t.tenant_id,
+        t.provider,
+        s.history_from,
+        s.collected_at,
+        s.logs_from,
+        case
+            when t.provider <> 'aws' then 'nothing that was read says what it used'
+            when not coalesce(s.is_advisor_read, false) then 'access advisor was not read'
+            else 'access advisor says nothing of it' || coalesce(': ' || s.lack, '')
+        end as silence
+    from (select distinct tenant_id, provider from identities) t
+    left join said s on s.tenant_id = t.tenant_id
 ),
 -- whatever was used with a credential was used by its holder
 idle as (
@@ -50,13 +60,10 @@ joined as (
         r.collected_at,
         l.last_used_at as logged_at,
         l.action,
-        g.history_from as logs_from,
+        r.logs_from,
         d.identity_key is not null as is_idle,
         i.created_at,
-        i.provider,
-        r.tenant_id is not null as is_advisor_read,
-        r.status,
-        r.reason
+        r.silence
     from unused_held h
     join identities i on i.identity_key = h.identity_key
     left join unused_sources s
@@ -66,8 +73,9 @@ joined as (
         on l.identity_key = h.identity_key
         and l.verb = h.verb
     left join idle d on d.identity_key = h.identity_key
-    left join read r on r.tenant_id = i.tenant_id
-    left join logs g on g.tenant_id = i.tenant_id
+    join sources r
+        on r.tenant_id = i.tenant_id
+        and r.provider = i.provider
 ),
 judged as (
     select
@@ -95,28 +103,29 @@ select
         when logged_at is not null then 'logs'
         else source
     end as source,
-    concat_ws(
-        '; ',
-        case when is_by_idleness then 'the identity itself was never used' end,
-        'last used: ' || array_to_string(used_names[1:3], ', ')
-            || case
-                when services - unused - unknown > 3 then ' and ' || (services - unused - unknown - 3) || ' more'
-                else ''
-            end,
-        'not used: ' || array_to_string(unused_names[1:5], ', ')
-            || case when unused > 5 then ' and ' || (unused - 5) || ' more' else '' end,
-        'not followed: ' || array_to_string(unknown_names[1:3], ', ')
-            || case when unknown > 3 then ' and ' || (unknown - 3) || ' more' else '' end,
-        'log: ' || action || ' ' || strftime(logged_at, '%Y-%m-%d'),
-        case
-            when source = 'access advisor' then 'by access advisor'
-                || coalesce(' of ' || strftime(collected_at, '%Y-%m-%d'), '')
-                || coalesce(', which looks back to ' || strftime(source_from, '%Y-%m-%d'), '')
-            when source is not null then 'by the last use of grants'
-            when provider <> 'aws' then 'nothing that was read says what it used'
-            when not is_advisor_read then 'access advisor was not read'
-            when status is not null then 'access advisor says nothing of it: ' || concat_ws(', ', status, reason)
-            else 'access advisor says nothing of it'
-        end
-    ) as evidence
+    case
+        -- most have nothing, and are many
+        when source is null and logged_at is null and not is_by_idleness then silence
+        else concat_ws(
+            '; ',
+            case when is_by_idleness then 'the identity itself was never used' end,
+            'last used: ' || array_to_string(used_names[1:3], ', ')
+                || case
+                    when services - unused - unknown > 3 then ' and ' || (services - unused - unknown - 3) || ' more'
+                    else ''
+                end,
+            'not used: ' || array_to_string(unused_names[1:5], ', ')
+                || case when unused > 5 then ' and ' || (unused - 5) || ' more' else '' end,
+            'not followed: ' || array_to_string(unknown_names[1:3], ', ')
+                || case when unknown > 3 then ' and ' || (unknown - 3) || ' more' else '' end,
+            'log: ' || action || ' ' || strftime(logged_at, '%Y-%m-%d'),
+            case
+                when source = 'access advisor' then 'by access advisor'
+                    || coalesce(' of ' || strftime(collected_at, '%Y-%m-%d'), '')
+                    || coalesce(', which looks back to ' || strftime(source_from, '%Y-%m-%d'), '')
+                when source is not null then 'by the last use of grants'
+                else silence
+            end
+        )
+    end as evidence
 from judged;
