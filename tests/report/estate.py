@@ -360,8 +360,7 @@ def rules(con: duckdb.DuckDBPyConnection) -> None:
 
 def small(*, complete: bool = True, baseline: bool = True) -> duckdb.DuckDBPyConnection:
     """Kontor (ended), Borealis, and Zephyr who shares a role with Borealis; nothing hostile."""
-    con = duckdb.connect()
-    con.execute(store.schema_sql())
+    con = store.empty()
     scan(con, complete=complete, baseline=baseline)
     insert(con, "tenants", {"tenant_id": AWS, "provider": "aws", "name": "acme-prod"})
     insert(con, "tenants", {"tenant_id": DEV, "provider": "aws", "name": "acme-dev"})

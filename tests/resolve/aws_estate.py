@@ -134,7 +134,6 @@ class Estate:
         ]
 
     def load(self) -> duckdb.DuckDBPyConnection:
-        con = duckdb.connect()
-        con.execute(store.schema_sql())  # without the comments, which take most of the time of an empty scan
+        con = store.empty()
         load.load(con, self.records)
         return con
