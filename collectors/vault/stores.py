@@ -136,6 +136,7 @@ class Stores:
             resource_id = f"{self.tenant_id}:{kind}/{native_id}"
             yield self._resource(resource_id, kind, native_id, {})
             role = {} if isinstance(answer, Refusal) else answer
+            yield from assumed_roles(resource_id, kind, role)
             yield role_secret(resource_id, kind, role, is_dynamic=is_dynamic)
 
     def _key_values(self, engine: Engine) -> Iterator[Record]:
@@ -259,6 +260,12 @@ def role_secret(resource_id: str, kind: str, role: Json, *, is_dynamic: bool) ->
         rotation_days=-(-period_s // _DAY_S) or None,
         rotated_at=moment(role.get("last_vault_rotation")),
     )
+
+
+def assumed_roles(resource_id: str, kind: str, role: Json) -> Iterator[ResourceTag]:
+    """The roles of AWS whose sessions a role of the AWS engine hands out."""
+    if kind == "aws_role" and role.get("role_arns"):
+        yield ResourceTag(resource_id=resource_id, name="role_arns", value=",".join(map(str, role["role_arns"])))
 
 
 def _period_s(role: Json) -> int:

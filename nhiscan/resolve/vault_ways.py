@@ -230,15 +230,11 @@ class Applied:
     def _fresh(self, met: Mapping[str, Decision]) -> Iterator[Place]:
         """Names that nobody has yet and that a rule leaves room for."""
         for place in self._places:
-            for line in self.way.needs[0]:
-                shape = _filled(line.path, place.general)
-                segment = line.path.split("/").index(_NEW) + shape.count("/") - line.path.count("/")
-                for path in met:
-                    shared = intersect(pattern(path), pattern(shape))
-                    if shared is not None:
-                        example = shared.example()
-                        if example not in self._known:
-                            yield place._replace(names={**place.names, _NEW: example.split("/")[segment]})
+            lines = [line.path for lines in self.way.needs for line in lines]
+            for name in sorted({name for line in lines for name in _free_names(line, place, met)}):
+                named = place._replace(names={**place.names, _NEW: name})
+                if not any(_filled(line, named.names) in self._known for line in lines):
+                    yield named
 
     def _ask(self, acl: Acl, place: Place, alike: Sequence[Place], *, is_readable: bool) -> Iterator[Found]:
         """What one place gets, said of all that are alike; as sure as the least sure of what is needed."""
@@ -265,6 +261,15 @@ class Applied:
             least = min(least, surest)
         if giver is not None:
             yield Found(tuple(each.goal for each in alike), CERTAINTIES[least], *giver)
+
+
+def _free_names(line: str, place: Place, met: Mapping[str, Decision]) -> Iterator[str]:
+    shape = _filled(line, place.general)
+    segment = line.split("/").index(_NEW) + shape.count("/") - line.count("/")
+    for path in met:
+        shared = intersect(pattern(path), pattern(shape))
+        if shared is not None:
+            yield shared.example().split("/")[segment]
 
 
 def _filled(path: str, names: Mapping[str, str]) -> str:

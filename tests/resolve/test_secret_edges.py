@@ -23,7 +23,7 @@ from nhiscan.model import (
     StoredSecret,
     Tenant,
 )
-from nhiscan.resolve import secret_edges
+from nhiscan.resolve import paths, privileges, secret_edges
 from tests.resolve.aws_estate import A, B, Estate, allow, deny
 from tests.resolve.vault_estate import VAULT
 from tests.resolve.vault_estate import Estate as VaultEstate
@@ -404,3 +404,18 @@ def test_several_readers_of_several_secrets_share_a_hub(estate: Estate) -> None:
     secret_edges.run(con)
     ((rows,),) = con.execute("select count(*) from access_edges").fetchall()
     assert rows == 10 + 20
+
+
+def test_the_way_from_a_role_of_aws_ends_at_an_administrator_of_the_vault(estate: Estate) -> None:
+    secret(estate)
+    estate.give(READER, allow(GET))
+    estate.give(estate.identity("role/denied"), allow(GET), deny(GET))
+    con = estate.load()
+    privileges.run(con)
+    paths.run(con)
+    found = con.execute(
+        "select i.name, r.hops, n.name from reach r join identities i on i.identity_key = r.identity_key "
+        "left join identities n on n.identity_key = r.next_key where r.goal = 'admin' and r.certainty = 'definite' "
+        "order by all"
+    ).fetchall()
+    assert found == [("deploy", 0, None), ("reader", 1, "deploy")]

@@ -307,3 +307,21 @@ def test_a_static_role_is_rotated_by_the_engine_in_its_period() -> None:
 
 def test_whether_a_role_that_was_refused_rotates_is_unknown() -> None:
     assert part("stores").role_secret("r", "transit_key", {}, is_dynamic=False).is_rotated is None
+
+
+# stores
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "value"),
+    [
+        ("aws_role", {"role_arns": ["arn:aws:iam::111111111111:role/a", "arn:aws:iam::111111111111:role/b"]}, 2),
+        ("aws_role", {"role_arns": None, "policy_arns": ["x"]}, 0),
+        ("database_role", {"role_arns": ["x"]}, 0),
+    ],
+)
+def test_a_role_of_the_aws_engine_names_the_roles_that_it_hands_out(
+    kind: str, role: dict[str, Any], value: int
+) -> None:
+    found = [tag.value for tag in part("stores").assumed_roles("r", kind, role)]
+    assert sum(len(text.split(",")) for text in found) == value
