@@ -18,6 +18,7 @@ from nhiscan.resolve import paths
 from . import estate
 from .measured import Measured
 from .privilege_steps import privileges_cloudsplaining, privileges_generate, privileges_ours
+from .request_steps import requests_ours
 
 SCAN_ID: Final = "20260131T000000Z-0000"
 RULES: Final = (
@@ -233,5 +234,6 @@ STEPS: Final[Mapping[str, Callable[[Path, int], Measured]]] = {
         privileges_generate,
         privileges_ours,
         privileges_cloudsplaining,
+        requests_ours,
     )
 }
