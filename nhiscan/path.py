@@ -234,10 +234,12 @@ class _Pair:
 
 
 def _reach(con: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> dict[int, _Reach]:
-    """`reach` of these identities and of all on their ways."""
+    """`reach` of these identities and of all on their ways, as far as those are followed."""
     found: dict[int, _Reach] = {}
     wanted = set(keys)
-    while wanted:
+    for _ in range(MOST_STEPS + 1):
+        if not wanted:
+            break
         # Of a definite row and another the definite one is read last, and stays.
         rows = con.execute(
             "select identity_key, certainty, hops, next_key from reach where goal = 'admin' "

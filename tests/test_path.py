@@ -202,6 +202,11 @@ def test_a_way_that_claims_more_steps_than_any_is_followed_so_far_only(con: duck
     assert (certainty, len(steps), is_cut) == ("definite", path.MOST_STEPS, True)
 
 
+def test_a_chain_without_end_is_not_followed_to_its_end(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("insert into reach select range, 'admin', 'definite', 1, range + 1 from range(1000, 100000)")
+    assert path.to_administrator(con, [1000]) == {1000: path.Way("definite", (), is_cut=True)}
+
+
 def test_the_shortest_definite_way_to_somebody_is_taken_before_a_shorter_doubtful_one(
     con: duckdb.DuckDBPyConnection,
 ) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
+import pytest
+
 from tests.report.estate import AWS, HOSTILE, hostile, insert, small
 from tests.report.test_report_page import Page, paint
 
@@ -39,6 +44,26 @@ def test_a_case_tells_each_step_with_what_allows_it_and_how_to_break_it() -> Non
 
 def test_a_case_without_a_way_tells_none() -> None:
     assert ways(paint(small())) == []
+
+
+@pytest.mark.parametrize(
+    ("use", "told"),
+    [
+        ({"is_used": True, "last_used_at": datetime(2026, 1, 2)}, "2026-01-02"),
+        ({"is_used": False, "known_from": datetime(2025, 11, 3)}, "not since 2025-11-03"),
+        ({"is_used": None}, "cannot be known"),
+    ],
+)
+def test_a_privilege_says_whether_it_was_used(use: dict[str, Any], told: str) -> None:
+    con = small()
+    con.execute("delete from privileges")
+    ((key,),) = con.execute(
+        "select min(i.identity_key) from identities i join cases c on c.subject_id = i.identity_id"
+    ).fetchall()
+    insert(con, "privileges", {"identity_key": key, "verb": "read-data", "scope": "all", "certainty": "definite"})
+    insert(con, "unused_privileges", {"identity_key": key, "verb": "read-data", "level": 3, **use})
+    (table, *_) = Page(paint(con)).text.split("What it can do")[1:]
+    assert f"definite {told} not known" in table
 
 
 def test_hostile_words_of_a_way_stay_words() -> None:
