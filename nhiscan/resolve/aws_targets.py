@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from nhiscan.resolve import aws_conditions, globs
 from nhiscan.resolve.aws_actions import Catalogue
-from nhiscan.resolve.aws_policy import Document, Statement
+from nhiscan.resolve.aws_policy import Document, Resource, Statement
 
 _ARN_FIELDS: Final = 6
 _ACCOUNT: Final = 4
@@ -235,7 +235,7 @@ class Question:
         sure, maybe = 0, 0
         for statement in document.statements if allows else document.denies:
             if statement.allows is allows and statement.actions & self.action:
-                certain, possible = self._reach(statement, is_user=rights.is_user)
+                certain, possible = self._reach(document, statement, is_user=rights.is_user)
                 sure |= certain
                 maybe |= possible
         return sure, maybe & ~sure
@@ -248,24 +248,32 @@ class Question:
         """The first statement that has a part in allowing the action on some of the targets."""
         for statement in document.statements:
             if statement.allows and statement.actions & self.action:
-                certain, possible = self._reach(statement, is_user=is_user)
+                certain, possible = self._reach(document, statement, is_user=is_user)
                 if (certain | possible) & mask:
                     return statement
         return None
 
-    def _reach(self, statement: Statement, *, is_user: bool) -> tuple[int, int]:
+    def _reach(self, document: Document, statement: Statement, *, is_user: bool) -> tuple[int, int]:
         key = (id(statement), is_user)
         if key not in self._said:
             self._kept.append(statement)
-            self._said[key] = self._reached(statement, is_user=is_user)
+            self._said[key] = self._reached(document, statement, is_user=is_user)
         return self._said[key]
 
-    def _reached(self, statement: Statement, *, is_user: bool) -> tuple[int, int]:
-        truth = aws_conditions.all_met([aws_conditions.test(c) for c in statement.conditions], self.context.get)
-        if truth is False or (not is_user and any(r.needs_user for r in statement.resources)):
+    def _reached(self, document: Document, statement: Statement, *, is_user: bool) -> tuple[int, int]:
+        truth = _met(document, statement, self.context)
+        resources = statement.resources
+        if document.has_variables:
+            if not is_user and any(resource.needs_user for resource in resources):
+                truth = False  # a variable without a value voids the statement
+        else:
+            resources = tuple(
+                resource for resource in resources if "${" not in resource.text
+            )  # no name has these signs
+        if truth is False:
             return 0, 0
         sure, maybe = 0, 0
-        for resource in statement.resources:
+        for resource in resources:
             if resource.is_self:
                 sure |= self.targets.everything if self.is_own else 0
             elif resource.has_variable or resource.needs_user:
@@ -278,10 +286,26 @@ class Question:
         return (sure, maybe & ~sure) if truth is True else (0, sure | maybe)
 
 
+def _met(document: Document, statement: Statement, context: Mapping[str, tuple[str, ...]]) -> aws_conditions.Truth:
+    tests = [aws_conditions.test(c, has_variables=document.has_variables) for c in statement.conditions]
+    return aws_conditions.all_met(tests, context.get)
+
+
+class _Deny(NamedTuple):
+    is_everything_but: bool
+    resources: tuple[Resource, ...]
+    met: aws_conditions.Truth
+
+
 def somewhere(rights: Rights, action: int, actions: Catalogue, context: Mapping[str, tuple[str, ...]]) -> str | None:
     """How surely the action is allowed on something that the caller chooses; None: on nothing."""
     denies = [
-        (deny, aws_conditions.all_met([aws_conditions.test(c) for c in deny.conditions], context.get))
+        _Deny(
+            deny.is_everything_but,
+            # What is no resource of the action spares nothing.
+            tuple(resource for resource in deny.resources if actions.reach(resource.pattern).mask & action),
+            _met(document, deny, context),
+        )
         for document in rights.every()
         for deny in document.denies
         if deny.actions & action
@@ -292,7 +316,7 @@ def somewhere(rights: Rights, action: int, actions: Catalogue, context: Mapping[
         for statement in document.statements:
             if not (statement.allows and statement.actions & action):
                 continue
-            met = aws_conditions.all_met([aws_conditions.test(c) for c in statement.conditions], context.get)
+            met = _met(document, statement, context)
             if met is False:
                 continue
             for pattern, is_open in _places(statement, rights.is_user, action, actions):
@@ -327,8 +351,8 @@ def _inside(
         if any(document.problem for document in limit):
             yield pattern, True
             continue
-        for statement in (s for document in limit for s in document.statements if s.allows and s.actions & action):
-            met = aws_conditions.all_met([aws_conditions.test(c) for c in statement.conditions], context.get)
+        for document, statement in ((d, s) for d in limit for s in d.statements if s.allows and s.actions & action):
+            met = _met(document, statement, context)
             if met is False:
                 continue
             if statement.is_everything_but:
@@ -345,23 +369,23 @@ def _inside(
                     yield pattern, True
 
 
-def _left(pattern: str, denies: Sequence[tuple[Statement, aws_conditions.Truth]], *, is_open: bool) -> str | None:
+def _left(pattern: str, denies: Sequence[_Deny], *, is_open: bool) -> str | None:
     """Whether something in the place is not denied; the caller may choose any name that is not."""
     found = "potential" if is_open else "definite"
-    for deny, met in denies:
-        if met is False:
+    for deny in denies:
+        if deny.met is False:
             continue
         if deny.is_everything_but:
-            covered = not any(globs.overlap(r.pattern, pattern) for r in deny.resources)
-            touched = not any(globs.covers(r.pattern, pattern) for r in deny.resources)
+            covered = not any(globs.overlap(resource.pattern, pattern) for resource in deny.resources)
+            touched = not any(globs.covers(resource.pattern, pattern) for resource in deny.resources)
         else:
-            covered = any(globs.covers(r.pattern, pattern) for r in deny.resources)
+            covered = any(globs.covers(resource.pattern, pattern) for resource in deny.resources)
             # A star of the place leaves names outside of whatever narrower pattern is denied.
             touched = not globs.is_wild(pattern) and any(globs.overlap(r.pattern, pattern) for r in deny.resources)
-        is_vague = met is not True or any(r.has_variable or r.needs_user for r in deny.resources)
+        is_vague = deny.met is not True or any(r.has_variable or r.needs_user for r in deny.resources)
         if covered and not is_vague:
             return None
-        if covered or (touched and is_vague) or (touched and deny.is_everything_but):
+        if covered or (touched and (is_vague or deny.is_everything_but)):
             found = "potential"
     return found
 
