@@ -14,6 +14,8 @@ from nhiscan.resolve import globs
 from nhiscan.resolve.aws_actions import Catalogue
 
 _LONGEST_RESOURCE: Final = 2048  # characters; AWS's own limit of an ARN
+_MOST_SIZE: Final = 3000  # twice what fits into the 10,240 characters that AWS takes at most
+_SIZE_OF_STATEMENT: Final = 6  # items of a list that are as long as the shortest statement
 _LONGEST_STATEMENT: Final = 300  # characters kept as evidence
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _WITH_VARIABLES: Final = "2012-10-17"  # the version; without one AWS takes that of 2008
@@ -116,12 +118,21 @@ def parse(document: str | None, actions: Catalogue) -> Document:
     written = folded.get("statement")
     statements = []
     problem = None if written else "no statement"
-    for number, item in enumerate(written if isinstance(written, list) else [written] if written else [], start=1):
+    items = written if isinstance(written, list) else [written] if written else []
+    if _size(items) > _MOST_SIZE:
+        return Document((), "longer than AWS allows")
+    for number, item in enumerate(items, start=1):
         try:
             statements.append(_statement(item, actions))
         except _Malformed as error:
             problem = problem or f"statement {number}: {error}"
     return Document(tuple(statements), problem, folded.get("version") == _WITH_VARIABLES)
+
+
+def _size(statements: list[Any]) -> int:
+    """How much there is to be weighed, in actions and resources."""
+    lists = (value for item in statements if isinstance(item, dict) for value in item.values())
+    return _SIZE_OF_STATEMENT * len(statements) + sum(len(value) for value in lists if isinstance(value, list))
 
 
 def _statement(item: Any, actions: Catalogue) -> Statement:

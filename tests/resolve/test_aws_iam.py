@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from itertools import product
 from typing import Any
 
@@ -350,6 +351,26 @@ def test_a_boundary_that_cannot_be_read_makes_everything_potential() -> None:
     assert admin(ADMIN, boundary="{") == "potential"
 
 
+def test_a_policy_longer_than_any_that_aws_takes_is_not_weighed_and_is_unknown() -> None:
+    start = time.process_time()
+    long = policy(*(allow(f"s3:*{n}*", f"arn:aws:s3:::inbox-{n}/*") for n in range(60_000)))
+    long += " " * (10_000_000 - len(long))
+    assert summary(long, policy(allow("s3:GetObject"))) == {
+        ("unknown", "all", "potential", None),
+        ("read-data", "all", "potential", 3),
+    }
+    assert time.process_time() - start < 10
+
+
+def test_as_many_statements_as_a_policy_may_hold_are_weighed_in_time() -> None:
+    catalogue()
+    start = time.process_time()
+    allows = [allow("s3:GetObject", f"arn:aws:s3:::inbox-{n}/*") for n in range(120)]
+    denies = [deny("s3:GetObject", f"arn:aws:s3:::*-{n}/*") for n in range(120)]
+    assert summary(policy(*allows), policy(*denies)) == {("none", "self", "definite", 0)}
+    assert time.process_time() - start < 10
+
+
 def test_hostile_globs_are_answered_at_once() -> None:
     hostile = "s3:" + "*a" * 500 + "b"
     place = "arn:aws:s3:::" + "*a?" * 400 + "b"
@@ -401,7 +422,7 @@ def rank(*policies: str, boundary: str | None = None) -> int:
     return [*("no",), *CERTAINTIES].index(admin(*policies, boundary=boundary))
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(60))
 def test_adding_a_deny_never_adds_a_verb(seed: int) -> None:
     rng = random.Random(seed)
     policies = [random_policy(rng) for _ in range(rng.randint(1, 3))]
@@ -410,7 +431,7 @@ def test_adding_a_deny_never_adds_a_verb(seed: int) -> None:
     assert rank(*denied) <= rank(*policies)
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(60))
 def test_adding_a_boundary_never_adds_a_verb(seed: int) -> None:
     rng = random.Random(seed)
     policies = [random_policy(rng) for _ in range(rng.randint(1, 3))]
@@ -419,14 +440,41 @@ def test_adding_a_boundary_never_adds_a_verb(seed: int) -> None:
     assert rank(*policies, boundary=boundary) <= rank(*policies)
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(60))
+def test_adding_an_scp_or_rcp_never_adds_a_verb_nor_certainty(seed: int) -> None:
+    rng = random.Random(seed)
+    policies = [random_policy(rng) for _ in range(rng.randint(1, 3))]
+    levels = [[random_policy(rng) for _ in range(rng.randint(1, 2))] for _ in range(2)]
+    fewer = within(policies, scps=levels[:1])
+    more = within(policies, scps=levels, rcps=[random_policy(rng, effects="Deny")])
+    assert {row.verb for row in more} - {"none"} <= {row.verb for row in fewer}
+    assert {verb: rank_of(more, verb) for verb in VERBS} | {"none": 0} == {
+        verb: min(rank_of(more, verb), rank_of(fewer, verb)) for verb in VERBS
+    } | {"none": 0}
+
+
+def within(
+    policies: list[str], *, scps: list[list[str]] | None = None, rcps: list[str] | None = None
+) -> list[Privilege]:
+    limits = limit(
+        catalogue(), scps=[[read(text) for text in level] for level in scps or []], rcps=[read(t) for t in rcps or []]
+    )
+    return evaluate([read(text) for text in policies], limits, ROLE, catalogue())
+
+
+def rank_of(rows: list[Privilege], verb: str) -> int:
+    """How surely it is held at most; 0 when not at all."""
+    return max((CERTAINTIES.index(row.certainty) + 1 for row in rows if row.verb == verb), default=0)
+
+
+@pytest.mark.parametrize("seed", range(60))
 def test_the_order_of_policies_does_not_matter(seed: int) -> None:
     rng = random.Random(seed)
     policies = [random_policy(rng) for _ in range(rng.randint(2, 4))]
     assert summary(*policies) == summary(*rng.sample(policies, len(policies)))
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(60))
 def test_rows_stay_within_the_vocabulary(seed: int) -> None:
     rng = random.Random(seed)
     for row in privileges(random_policy(rng), random_policy(rng), boundary=random_policy(rng)):
