@@ -195,14 +195,17 @@ def _allows(document: Document) -> int:
 
 
 def rights_of(combination: aws_iam.Combination, documents: aws_iam.Documents) -> Rights:
-    scps = [tuple(documents[key] for key in level) for level in combination.limits.scps.policies]
+    scps = [
+        tuple(documents.standing(key, combination.decided) for key in level)
+        for level in combination.limits.scps.policies
+    ]
     was_read = combination.limits.scps.was_read
     # A level of which a policy cannot be read leaves everything open.
     whole = [level for level in scps if was_read and not any(document.problem for document in level)]
     broken = [level for level in scps if level not in whole]
     return Rights(
         tuple(documents.own(combination)),
-        documents[combination.boundary.policy_key] if combination.boundary else None,
+        documents.boundary(combination),
         tuple(whole),
         tuple(document for level in broken for document in level),
         combination.holder.is_user,
