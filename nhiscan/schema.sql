@@ -659,7 +659,7 @@ create table unused_privileges ( -- what an identity was granted, judged by use:
     services bigint, -- services or permissions that give it
     services_unused bigint, -- of these, without use
     known_from timestamp, -- since when use would have been seen
-    source varchar, -- what says so: access advisor, logs, the grant itself
+    source varchar, -- what says so: access advisor, logs, the grant itself or last use of the identity
     evidence varchar -- which were used and which were not, in words
 );
 

@@ -18,11 +18,11 @@ select
     m.permission,
     -- the administrator of one resource manages the rights to it
     case
-        when m.verb in ('admin', 'escalate') and (g.resource_key is not null or m.most < 4) then 'manage-policy'
+        when m.verb = 'admin' and (g.resource_key is not null or m.most < 4) then 'manage-policy'
         else m.verb
     end as verb,
     m.most,
-    m.is_over_resources or m.verb in ('admin', 'escalate') as is_over_resources,
+    m.is_over_resources or m.verb = 'admin' as is_over_resources,
     m.is_core,
     g.resource_key,
     coalesce(g.has_other_conditions, false) or coalesce(g.narrowed_by, '') <> '' as is_conditional,

@@ -2,7 +2,7 @@
 
 A grant gives what its permissions mean: on the whole tenant, or on the resource that it names. Grants add up, and
 those that ended count no more. What a condition limits is `conditional`; a permission that the table does not name is
-`unknown`. The administrator or escalator of one resource only is said to manage the rights to that resource.
+`unknown`. The administrator of one resource only is said to manage the rights to that resource.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from nhiscan.resolve import globs, verb_tables
 from nhiscan.resolve.privilege_rows import batched, insert_rows
 from nhiscan.resolve.verbs import SCOPES, VERBS, level
 
+_NAMED: Final = VERBS - {"escalate"}  # which follows from the others, by paths
 _KEYS: Final = ("permission", "scope", "over_resources")
 
 
@@ -96,8 +97,8 @@ def _section(data: Mapping[str, Any], name: str, file: Traversable | str) -> Map
 
 def _meanings(section: Mapping[str, Any], where: str) -> Iterator[Meaning]:
     for verb, entries in section.items():
-        if verb not in VERBS:
-            raise ConfigError(f"{where}.{verb}: no such verb", hint=nearest(verb, VERBS))
+        if verb not in _NAMED:
+            raise ConfigError(f"{where}.{verb}: no such verb", hint=nearest(verb, _NAMED))
         if not isinstance(entries, list):
             raise ConfigError(f"{where}.{verb}: not a list of permissions", hint=f'write {verb} = ["name", "other.*"]')
         for number, entry in enumerate(entries, start=1):

@@ -14,7 +14,7 @@ from typing import Final
 
 import duckdb
 
-from nhiscan.resolve import aws_iam, privileges, table_privileges
+from nhiscan.resolve import aws_iam, globs, privileges, table_privileges
 from nhiscan.resolve.aws_actions import Catalogue, catalogue
 from nhiscan.resolve.privilege_rows import batched, insert_rows
 
@@ -94,7 +94,7 @@ def _read_logs(con: duckdb.DuckDBPyConnection) -> None:
 def _logged_verbs(name: str) -> Iterator[str]:
     actions = catalogue()
     mask = 0
-    for service in _LOGGED_SERVICES:
+    for service in () if globs.is_wild(name) else _LOGGED_SERVICES:
         mask |= actions.actions(f"{service}:{name}")
     yield from (kind.verb for kind in actions.kinds(mask))
     if mask & actions.core:

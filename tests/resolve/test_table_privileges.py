@@ -326,6 +326,7 @@ def test_hostile_permissions_are_only_text(mail: Mail) -> None:
     ("text", "message", "hint"),
     [
         ("[verbs]\nraed-data = ['x']", "verbs.raed-data: no such verb", "read-data"),
+        ("[verbs]\nescalate = ['x']", "verbs.escalate: no such verb", "delegate"),
         ("[verb]\nread-data = ['x']", "verb: unknown key", "verbs"),
         ("[verbs]\nread-data = 'x'", "verbs.read-data: not a list of permissions", "read-data = ["),
         ("[verbs]\nread-data = ['']", "verbs.read-data, entry 1: names no permission", "permission ="),

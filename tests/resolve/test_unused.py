@@ -230,6 +230,13 @@ def test_logs_of_another_verb_prove_nothing(estate: Estate) -> None:
     assert row(resolved(estate), bot, "manage-policy")["is_used"] is None
 
 
+def test_an_event_with_a_star_for_a_name_names_no_action(estate: Estate) -> None:
+    bot = estate.identity("user/bot")
+    estate.give(bot, allow("iam:AttachRolePolicy"))
+    estate.records.append(logged(bot, "*"))
+    assert row(resolved(estate), bot, "manage-policy")["is_used"] is None
+
+
 def never_used(estate: Estate, name: str, *, known: bool = True) -> str:
     identity_id = f"aws:{A}:user/{name}"
     estate.records.append(
@@ -282,11 +289,16 @@ def test_a_narrow_right_counts_by_whom_it_reaches(estate: Estate) -> None:
     con = estate.load()
     privileges.run(con)
     con.execute(
+        "insert into privileges by name select identity_key, 'escalate' as verb, 'definite' as certainty, 5 as level "
+        "from identities"
+    )
+    con.execute(
         "insert into narrow_levels select identity_key, 'manage-trust', 5 from identities where identity_id = ?", [bot]
     )
     unused.run(con)
     assert strong
     assert row(con, bot, "manage-trust")["level"] == 5
+    assert verbs(con) == {"manage-trust"}  # and that this makes an administrator is no right of its own
 
 
 def test_a_second_run_says_the_same(estate: Estate) -> None:
