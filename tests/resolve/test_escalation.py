@@ -201,7 +201,7 @@ with ends as (
     select e.from_key, e.path_id, h.to_key, h.kind, h.certainty
     from access_edges e join access_edges h on h.from_key = e.to_key where e.to_key < 0
 )
-select a.identity_id, e.path_id, b.identity_id, e.kind, e.certainty
+select a.identity_id, e.path_id, b.identity_id as identity_id_1, e.kind, e.certainty
 from ends e
 join identities a on a.identity_key = e.from_key
 join identities b on b.identity_key = e.to_key
