@@ -217,6 +217,15 @@ def test_scps_limit_the_root_user_of_a_member() -> None:
     assert considered(con, root, "read-data") == "the account's root user; SCPs policy-1 weighed"
 
 
+def test_who_administers_a_service_for_the_organization_is_not_called_without_rights() -> None:
+    estate = Estate()
+    estate.account()
+    admin = f"aws:{A}:delegated_admin/{B}"
+    arn_ = f"arn:aws:organizations::{A}:account/o-acme123456/{B}"
+    estate.records.append(Identity(admin, "aws", f"aws:{A}", "delegated_admin", "audit", native_id=arn_, is_nhi=True))
+    assert held(resolved(estate), admin) == {UNKNOWN}
+
+
 def test_a_free_root_user_is_an_administrator_without_a_policy() -> None:
     estate = Estate()
     estate.account(scps="not_applicable", rcps="not_applicable")
