@@ -520,7 +520,7 @@ def decide(request: Request, layers: Layers, actions: Catalogue) -> Decision:
         weights[layer] = weight
     met = core = _core(question, request, weights)
     if core is False:
-        return Decision("deny", _missing(weights))
+        return Decision("deny", _missing(request.principal, weights))
     for layer, weight in weights.items():
         if layer not in _OF_THE_CORE and weight.allows is not True:
             if weight.allows is False:
@@ -602,7 +602,9 @@ def _is_trusted_explicitly(question: _Question) -> bool:
     return trusting is not None and trusting.match(question.resource) is not None
 
 
-def _missing(weights: Mapping[str, _Weight]) -> str:
+def _missing(principal: Principal, weights: Mapping[str, _Weight]) -> str:
+    if principal.kind in _WITHOUT_IDENTITY:
+        return "resource"
     for layer in ("identity", "boundary", "session"):
         if weights[layer].allows is False:
             return layer
