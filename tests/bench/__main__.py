@@ -111,7 +111,11 @@ def table(size: int, found: dict[str, dict[str, Any]]) -> list[str]:
     lines.append(_privileges(found["privileges_ours"], found["privileges_cloudsplaining"]))
     requests = found["requests_ours"]
     rate = requests["counts"]["requests"] / requests["counts"]["cpu_ms"] * 1000
-    return [*lines, f"exact decisions: {rate:,.0f} a second of CPU ({requests['counts']['requests']:,} requests)"]
+    lines.append(f"exact decisions: {rate:,.0f} a second of CPU ({requests['counts']['requests']:,} requests)")
+    assumed = found["assume_graph"]
+    counts, seconds = assumed["counts"], assumed["seconds"]["assume graph"]
+    said = f"{counts['pairs']:,} steps in {counts['edges']:,} rows"
+    return [*lines, f"assume graph of {counts['roles']:,} roles: {seconds:.2f} s, {said}"]
 
 
 def _privileges(ours: dict[str, Any], theirs: dict[str, Any]) -> str:

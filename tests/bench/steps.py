@@ -16,6 +16,7 @@ from nhiscan import check, load, model, rule, scan, store
 from nhiscan.resolve import paths
 
 from . import estate
+from .assume_steps import assume_graph
 from .measured import Measured
 from .privilege_steps import privileges_cloudsplaining, privileges_generate, privileges_ours
 from .request_steps import requests_ours
@@ -235,5 +236,6 @@ STEPS: Final[Mapping[str, Callable[[Path, int], Measured]]] = {
         privileges_ours,
         privileges_cloudsplaining,
         requests_ours,
+        assume_graph,
     )
 }
