@@ -380,7 +380,10 @@ def implied(principal: Principal) -> dict[str, tuple[str, ...]]:
     if principal.account:
         found["aws:principalaccount"] = (principal.account,)
     found["aws:principaltype"] = (_TYPES[principal.kind],)
-    found["aws:username"] = ((principal.arn or "").rpartition("/")[2],) if principal.kind == "user" else ()
+    if principal.kind != "user":
+        found["aws:username"] = ()
+    elif principal.arn:
+        found["aws:username"] = (principal.arn.rpartition("/")[2],)
     return found
 
 
