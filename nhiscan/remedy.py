@@ -22,7 +22,7 @@ _SAYS: Final = {
     "token-create": "may make a token of it",
     "can-read-secret-of": "may read a secret that lets one be it",
     "embeds-credential-of": "finds a credential of it in a workload",
-    "member-of": "is a member of it, and has its rights",
+    "member-of": "is one of it, and has its rights",
 }
 _BREAKS: Final = {
     "may-assume": "take the right to assume it from the policy, or take whoever assumes it out of its trust",
@@ -34,6 +34,12 @@ _BREAKS: Final = {
     "embeds-credential-of": "take the credential out of the workload, then replace it",
     "member-of": "take it out of the group",
 }
+_VAULT_BREAKS: Final = {
+    "may-assume": "take the paths by which one logs in as it from the policy, or bind its login to those who need it",
+    "may-change": "take the paths by which it is changed from the policy",
+    "member-of": "take the alias or membership away that makes the one the other",
+}
+_ROOT: Final = "revoke it: nothing limits the policy root"
 _REWRITES: Final = "take the right to write policies, attach them or change memberships from the policy"
 _ROLE: Final = "workload_role"
 
@@ -81,8 +87,8 @@ def _step_shape(step: Step) -> dict[str, Any]:
 
 
 def _right_shape(right: Right) -> dict[str, Any]:
-    if right.policy is not None and (right.policy.provider, right.policy.name) == ("vault", "root"):
-        breaks = "revoke it: nothing limits the policy root"
+    if _is_root(right.policy):
+        breaks = _ROOT
     elif right.group is not None:
         breaks = "take it out of the group, or replace the group's policy by one that allows what is needed"
     else:
@@ -114,6 +120,10 @@ def _says(step: Step) -> str:
     return f"{words}, and may rewrite its rights into an administrator's" if step.is_rewriting else words
 
 
+def _is_root(policy: Thing | None) -> bool:
+    return policy is not None and (policy.provider, policy.name) == ("vault", "root")
+
+
 def _escalation(step: Step) -> tuple[str | None, str | None]:
     """Title of the escalation path that a step goes by, and how that path is broken; None where no table says so."""
     if step.path_id is None:
@@ -125,8 +135,11 @@ def _escalation(step: Step) -> tuple[str | None, str | None]:
 
 
 def _breaks(step: Step, fix: str | None) -> str:
-    told = fix or (_REWRITES if step.start == step.end else _BREAKS.get(step.kind, "take the right from the policy"))
-    if step.kind == "may-assume" and not step.permissions:
+    plain = {**_BREAKS, **_VAULT_BREAKS} if step.end.provider == "vault" else _BREAKS
+    told = fix or (_REWRITES if step.start == step.end else plain.get(step.kind, "take the right from the policy"))
+    if any(_is_root(side.policy) for side in step.permissions):
+        told = _ROOT
+    elif step.kind == "may-assume" and not step.permissions and step.end.provider == "aws":
         told = "take whoever assumes it out of its trust"
     if step.other_ways:
         ways = "one other way" if step.other_ways == 1 else f"{step.other_ways} other ways"

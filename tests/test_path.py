@@ -156,8 +156,8 @@ def test_a_way_that_depends_on_something_says_which_step(con: duckdb.DuckDBPyCon
     ("provider", "path_id", "title", "fix"),
     [
         ("aws", "lambda-003", "Replace the code of a function", "workloads whose role may do no more"),
-        ("vault", "vault-approle-secret-id", "makes a secret id and knows the role id", "take the right to assume it"),
-        ("vault", "unheard-of", None, "take the right to assume it"),
+        ("vault", "vault-approle-secret-id", "makes a secret id and knows the role id", "bind its login"),
+        ("vault", "unheard-of", None, "bind its login"),
         (HOSTILE, HOSTILE, None, "take the right to assume it"),
     ],
 )
@@ -165,8 +165,9 @@ def test_a_known_escalation_path_says_what_it_is_and_how_it_is_broken(
     con: duckdb.DuckDBPyConnection, provider: str, path_id: str, title: str | None, fix: str
 ) -> None:
     identity(con, 9, "start", provider=provider)
-    edge(con, 9, 5, path_id=path_id, statement="allow it")
-    (step,) = remedy.shape(path.ask(con, f"{AWS}:role/start", to=f"{AWS}:role/root"))["steps"]
+    identity(con, 10, "end", provider=provider)
+    edge(con, 9, 10, path_id=path_id, statement="allow it")
+    (step,) = remedy.shape(path.ask(con, f"{AWS}:role/start", to=f"{AWS}:role/end"))["steps"]
     assert step["path_title"] == title
     assert fix in step["to_break"]
 
@@ -302,6 +303,57 @@ def test_a_name_with_a_quote_is_one_word_for_a_shell(con: duckdb.DuckDBPyConnect
     answer = path.ask(con, f"{AWS}:role/ci", to=f"{AWS}:role/it's $(id)")
     (command,) = remedy.shape(answer)["steps"][0]["check_by_hand"]
     assert command == ("aws iam get-role --role-name 'it'\"'\"'s $(id)' --query Role.AssumeRolePolicyDocument")
+
+
+def commands(con: duckdb.DuckDBPyConnection) -> list[str | None]:
+    (step,) = remedy.shape(path.ask(con, f"{AWS}:role/ci", to=f"{AWS}:role/deploy"))["steps"]
+    found: list[str | None] = step["check_by_hand"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind", "name", "native_id", "command"),
+    [
+        ("aws", "customer_managed", "p", "arn:aws:iam::1:policy/p", "get-policy --policy-arn arn:aws:iam::1:policy/p"),
+        ("aws", "inline", "p", "arn:aws:iam::1:user/a/ci/p", "get-user-policy --user-name ci --policy-name p"),
+        ("aws", "inline", "p", "arn:aws:iam::1:role/ci/p", "get-role-policy --role-name ci --policy-name p"),
+        ("vault", "acl", "p", "team/p", "vault policy read -namespace=team/ p"),
+        ("vault", "acl", "p", "p", "vault policy read p"),
+    ],
+)
+def test_a_policy_comes_with_the_command_that_reads_it(
+    con: duckdb.DuckDBPyConnection, provider: str, kind: str, name: str, native_id: str, command: str
+) -> None:
+    told = {"policy_id": "policy", "provider": provider, "kind": kind, "name": name, "native_id": native_id}
+    insert(con, "policies", {"policy_key": 8, **told})
+    edge(con, 1, 2, policy_key=8)
+    assert (commands(con)[0] or "").endswith(command)
+
+
+@pytest.mark.parametrize("kind", ["function", "task", "instance", "project", "secret", "parameter"])
+def test_a_workload_or_secret_comes_with_a_command_that_shows_no_value(
+    con: duckdb.DuckDBPyConnection, kind: str
+) -> None:
+    told = {"provider": "aws", "kind": kind, "name": "sync", "native_id": "arn:aws:x:eu-central-1:1:thing/sync"}
+    insert(con, "resources", {"resource_key": 8, "resource_id": "r", "region": "eu-central-1", **told})
+    edge(con, 1, 2, kind="runs-as", resource_key=8)
+    command = commands(con)[0] or ""
+    assert "sync" in command
+    assert "--region eu-central-1" in command
+    assert "--query" in command or "get-resource-policy" in command or "describe-parameters" in command
+
+
+def test_nothing_limits_the_root_of_a_vault(con: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        con, "policies", {"policy_key": 8, "policy_id": "p", "provider": "vault", "name": "root", "native_id": "root"}
+    )
+    insert(con, "privileges", {"identity_key": 2, "verb": "admin", "certainty": "definite", "policy_key": 8})
+    reach(con, 2, 0, None)
+    edge(con, 1, 2, policy_key=8)
+    reach(con, 1, 1, 2)
+    shape = remedy.shape(path.ask(con, f"{AWS}:role/ci", to=None))
+    told = [shape["steps"][0]["to_break"], shape["because"][0]["to_break"]]
+    assert told == ["revoke it: nothing limits the policy root"] * 2
 
 
 def documented() -> dict[str, set[str]]:
