@@ -54,7 +54,7 @@ select
     f.tenant_id,
     case
         when w.hops <= $max_hops then 'fail'
-        when w.doubtful_hops <= $max_hops then 'unknown'
+        when f.is_admin is null or w.doubtful_hops <= $max_hops then 'unknown'
         when w.identity_key is not null then 'pass'
         when r.is_sure = 1 then 'fail'
         when r.is_sure = 0 then 'unknown'
@@ -71,7 +71,10 @@ select
             then 'becomes an administrator in ' || cast(w.hops as varchar) || ' steps, the first to ' || n.identity_id
         else 'holds a right that leads to administration'
     end as way,
-    'a step depends on something that cannot be decided' as doubt,
+    case
+        when f.is_admin is null then 'whether it is one itself depends on conditions'
+        else 'a step depends on something that cannot be decided'
+    end as doubt,
     w.hops,
     n.identity_id as next_identity,
     s.path_id as known_path,
