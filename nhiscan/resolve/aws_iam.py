@@ -211,7 +211,7 @@ def everything(actions: Catalogue) -> Document:
 def reached(documents: Sequence[Document], limits: Limit, holder: Holder, actions: Catalogue) -> Iterator[Reach]:
     """What the policies together allow, resource pattern by resource pattern, for comparing with what should be."""
     is_readable = limits.is_readable and not any(d.problem for d in documents)
-    for share in _shares(documents, limits, holder, actions, is_readable=is_readable, is_cut=True):
+    for share in _shares(documents, limits, holder, actions, is_readable=is_readable):
         for (verb, over_resource, certainty, scope), grant in share.cells:
             how_far = level(verb, scope, over_resource=over_resource)
             yield Reach(verb, grant.pattern, scope, certainty, how_far, grant.statement.text)
@@ -260,7 +260,6 @@ def _shares(
     actions: Catalogue,
     *,
     is_readable: bool,
-    is_cut: bool = False,
 ) -> list[_Share]:
     """One a document; Denies that say nothing of what it allows are left out, so that most are worked out once."""
     denies = [deny for document in documents for deny in document.denies]
@@ -272,7 +271,6 @@ def _shares(
             holder,
             actions,
             is_readable,
-            is_cut,
         )
         for document in documents
     ]
@@ -286,16 +284,13 @@ def _share(
     holder: Holder,
     actions: Catalogue,
     is_readable: bool,
-    is_cut: bool,
 ) -> _Share:
-    """`is_cut`: a grant that a bound narrows stands once for each pattern of the bound inside it."""
+    """A grant that a bound narrows stands once for each pattern of the bound inside it."""
     grants = []
     for grant in _allowed(document, holder, actions):
         pieces = [grant]
         for bound in limits.bounds:
-            if is_cut:
-                pieces = [part for piece in pieces for part in _cut(piece, bound, actions)]
-            pieces = [_within(piece, bound, actions) for piece in pieces]
+            pieces = [_within(part, bound, actions) for piece in pieces for part in _cut(piece, bound, actions)]
         for deny in (*limits.denies, *denies):
             pieces = [_without(piece, deny, actions) for piece in pieces]
         for deny in limits.own_denies:

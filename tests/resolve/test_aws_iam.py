@@ -296,9 +296,9 @@ def test_a_boundary_keeps_definite_what_it_covers_and_drops_what_it_never_names(
     assert summary(text, boundary=policy(allow("s3:*"))) == {("read-data", "all", "definite", 3)}
 
 
-def test_a_narrower_boundary_makes_a_grant_potential() -> None:
+def test_a_narrower_boundary_leaves_what_lies_inside_it() -> None:
     assert summary(policy(allow("s3:GetObject")), boundary=policy(allow("s3:*", BUCKET))) == {
-        ("read-data", "all", "potential", 3)
+        ("read-data", "set", "definite", 2)
     }
 
 
