@@ -7,8 +7,9 @@ for a vault the path that its table of stored secrets names.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -20,7 +21,7 @@ from nhiscan.resolve import aws_iam, aws_limits, globs, vault, verb_tables
 from nhiscan.resolve.aws_edges import Callers, Edges, Held, Holders, Reason, Target, Way, holders
 from nhiscan.resolve.aws_targets import NOTHING, Answer, Question, Targets
 from nhiscan.resolve.vault_acl import placed
-from nhiscan.resolve.vault_paths import Acl
+from nhiscan.resolve.vault_paths import Acl, pattern
 from nhiscan.resolve.vault_verbs import reading
 from nhiscan.resolve.verbs import CERTAINTIES
 
@@ -28,6 +29,7 @@ _READS: Final = "can-read-secret-of"
 _EMBEDS: Final = "embeds-credential-of"
 _STARTED_WITH: Final = ("environment", "user_data")
 _ANYTHING: Final = "*"  # the resource of an action that acts on no single one
+_AFTER_ALL: Final = "\U0010ffff"
 _ANY_KEY: Final = "key/\udcff"  # of a key that no policy can name
 
 
@@ -91,7 +93,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     for door in doors:
         if door.runs_as_key is not None and door.place in _STARTED_WITH:
             reason = Reason(None, None, "the workload is started with it")
-            _say(edges, _EMBEDS, door.certainty, (door.runs_as_key,), reason, [door])
+            _say(edges, _EMBEDS, door.certainty, (door.runs_as_key,), reason, [door], door)
     by_provider: dict[str, list[Door]] = defaultdict(list)
     for door in doors:
         by_provider[door.provider].append(door)
@@ -101,9 +103,12 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("drop table aws_callers")
 
 
-def _say(edges: Edges, step: str, sure: str, callers: Callers, reason: Reason, doors: Sequence[Door]) -> None:
+def _say(
+    edges: Edges, step: str, sure: str, callers: Callers, reason: Reason, doors: Sequence[Door], same: Hashable
+) -> None:
+    """`same`: equal for equal doors."""
     name = "read secrets that are credentials of" if step == _READS else "read texts that hold credentials of"
-    edges.say(Way(step, sure, name), callers, reason, tuple(doors), lambda: [door.target for door in doors])
+    edges.say(Way(step, sure, name), callers, reason, same, lambda: [door.target for door in doors])
 
 
 # Vaults
@@ -117,19 +122,21 @@ def _vault(con: duckdb.DuckDBPyConnection, edges: Edges, doors: Sequence[Door]) 
     parts = vault.read_parts(con, policies)
     members = vault.members(con)
     vault.drop_parts(con)
-    asked = [
-        (door, *found)
-        for door in doors
-        if door.tenant_id in estates and (found := reading(_path(door), door.stored_kind, estates[door.tenant_id]))
-    ]
+    asked: dict[str, list[tuple[str, int, Door]]] = defaultdict(list)
+    for door in doors:
+        if door.tenant_id in estates:
+            found = reading(_path(door), door.stored_kind, estates[door.tenant_id])
+            asked[door.tenant_id] += [(*found, door)] if found else []
+    for within in asked.values():
+        within.sort(key=_by_path)
     for number, part in enumerate(parts):
         keys = vault.in_force(part, policies)
         held = [policies[key][1] for key in keys]
         acl = Acl(placed(held, part.holder))
         is_readable = not any(policy.document.problem for policy in held)
         opened: dict[tuple[str, int, str], list[Door]] = defaultdict(list)
-        for door, path, capabilities in asked:
-            decision = acl.decide(path) if door.tenant_id == part.combination.tenant_id else None
+        for path, capabilities, door in _near(acl, asked[part.combination.tenant_id]):
+            decision = acl.decide(path)
             if decision is None or not decision.capabilities & capabilities:
                 continue
             giver = next(each for each in decision.placed if each.rule.capabilities & capabilities)
@@ -138,7 +145,21 @@ def _vault(con: duckdb.DuckDBPyConnection, edges: Edges, doors: Sequence[Door]) 
                 sure = "conditional"
             opened[_less_sure(sure, door.certainty), keys[giver.source], giver.rule.evidence].append(door)
         for (sure, policy_key, statement), read in opened.items():
-            _say(edges, _READS, sure, tuple(members[number]), Reason(policy_key, statement, ""), read)
+            _say(edges, _READS, sure, tuple(members[number]), Reason(policy_key, statement, ""), read, tuple(read))
+
+
+def _near(acl: Acl, asked: Sequence[tuple[str, int, Door]]) -> Iterator[tuple[str, int, Door]]:
+    """Those whose paths begin as a rule's do, which are all that can be allowed."""
+    found: set[int] = set()
+    for path in acl.decisions:
+        start = pattern(path).start
+        first = bisect_left(asked, start, key=_by_path)
+        found.update(range(first, bisect_left(asked, start + _AFTER_ALL, lo=first, key=_by_path)))
+    return (asked[number] for number in sorted(found))
+
+
+def _by_path(asked: tuple[str, int, Door]) -> str:
+    return asked[0]
 
 
 def _path(door: Door) -> str:
@@ -160,110 +181,152 @@ def _aws(con: duckdb.DuckDBPyConnection, edges: Edges, doors: Sequence[Door]) ->
     return found.counts
 
 
+class _Behind(NamedTuple):
+    """What one reader opens in one account. `mask`: of the doors' ARNs, which several doors may share."""
+
+    reader: Reader
+    doors: tuple[Door, ...]
+    mask: int
+
+
+class _Lot(NamedTuple):
+    """Doors that differ in nothing but what lies behind them."""
+
+    doors: tuple[Door, ...]
+    mask: int
+
+
 class _Account:
-    """Who reads which doors of AWS; asked once for each combination of policies and account."""
+    """Who reads which doors of AWS; asked once for each combination of policies and account, for all doors at once."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, found: Holders, edges: Edges, doors: Sequence[Door]) -> None:
         self._holders = found
         self._edges = edges
         self._targets = Targets([*(door.native_id for door in doors), _ANYTHING])
         self._questions: dict[str, Question] = {}
+        self._forbidden: dict[tuple[str, str], tuple[int, int]] = {}
+        self._lots: dict[tuple[int, str, int], list[_Lot]] = {}
         self._keys = _Keys(con, found)
         self._limits = aws_limits.by_tenant(con)
         self._grants = _grants(con)
         self._lone = _lone(con, {grant.identity_key for each in self._grants.values() for grant in each})
-        self._by_reader = [(reader, here) for reader in readers("aws") if (here := self._behind(reader, doors))]
+        self._by_reader = [self._behind(reader, doors) for reader in readers("aws")]
 
-    def _behind(self, reader: Reader, doors: Sequence[Door]) -> dict[str, list[Door]]:
+    def _behind(self, reader: Reader, doors: Sequence[Door]) -> dict[str, _Behind]:
         """By account."""
         found: dict[str, list[Door]] = defaultdict(list)
         for door in doors:
             if door.place == reader.place and door.kind in reader.kinds:
                 found[door.account].append(door)
-        return found
+        return {
+            account: _Behind(reader, tuple(here), self._targets.mask(door.native_id for door in here))
+            for account, here in found.items()
+        }
 
     def run(self) -> None:
         for held in self._holders.counts:
             allowed = self._holders.allowed(held.combination)
-            for reader, by_account in self._by_reader:
-                actions = [action for action in reader.actions if allowed & self._holders.actions.actions(action)]
-                if actions:
-                    self._read(held, reader, actions, by_account)
+            for number, by_account in enumerate(self._by_reader):
+                for account, behind in by_account.items():
+                    actions = [a for a in behind.reader.actions if allowed & self._holders.actions.actions(a)]
+                    if actions:
+                        self._read(held, number, account, behind, actions)
 
-    def _read(
-        self, held: Held, reader: Reader, actions: Sequence[str], by_account: Mapping[str, Sequence[Door]]
-    ) -> None:
-        found: dict[tuple[Callers, str, str, str], list[Door]] = defaultdict(list)
-        answers = [(action, answer) for action in actions if (answer := self._answer(held, action))]
-        for doors in by_account.values() if answers else ():
-            for door in doors:
-                for callers, ceiling, usable in self._let_in(held, door, answers):
-                    action, sure = self._surest(door, usable)
-                    if sure is not None:
-                        if reader.key and door.is_under_own_key:
-                            sure = _less_sure(sure, self._keys.decrypts(held, door, reader.key))
-                        sure = _less_sure(_less_sure(sure, ceiling), door.certainty)
-                        found[callers, door.step, sure, action].append(door)
-        for (callers, step, sure, action), doors in found.items():
-            mask = 0
-            for door in doors:
-                mask |= self._asked(action, door)
-            reason = self._holders.reason(held.combination, self._question(action), mask, action)
-            _say(self._edges, step, sure, callers, reason, doors)
+    def _read(self, held: Held, number: int, account: str, behind: _Behind, actions: Sequence[str]) -> None:
+        if account == held.account:
+            for sure, action, hit in self._opened(held, account, behind.mask, actions):
+                for lot in self._lots_of(number, account, behind, hit):
+                    self._say(held, held, behind.reader, sure, action, lot, (number, account, hit))
+            return
+        # The resource's own policy has to let in; the key's, and conditions, are not weighed.
+        for door in behind.doors:
+            bit = self._targets.bit(door.native_id)
+            for grant in self._grants.get(door.resource_key, ()):
+                usable = [action for action in actions if grant.allows(action)]
+                callers = self._callers(held, grant)
+                if callers is not None and usable:
+                    for sure, action, _ in self._opened(held, account, bit, usable):
+                        sure = _less_sure(sure, "conditional")
+                        self._say(held, callers, behind.reader, sure, action, _Lot((door,), bit), door)
+
+    def _callers(self, held: Held, grant: _Grant) -> Callers | None:
+        """Who of the holders is let in."""
+        if grant.identity_key is not None:
+            return (grant.identity_key,) if self._lone.get(grant.identity_key) == held else None
+        return held if grant.account in (held.account, None) else None
+
+    def _opened(self, held: Held, account: str, mask: int, actions: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+        """Certainty, action and what it opens, the surest first and each but once."""
+        answers = [(action, self._answer(held, action, mask), *self._forbids(account, action)) for action in actions]
+        left = mask
+        for certainty in reversed(CERTAINTIES):
+            for action, answer, denied, perhaps in answers:
+                if certainty == "potential":
+                    part = answer.definite | answer.conditional | answer.potential
+                else:
+                    part = (answer.definite if certainty == "definite" else answer.conditional) & ~perhaps
+                hit = part & left & ~denied
+                if hit:
+                    left &= ~hit
+                    yield certainty, action, hit
+
+    def _answer(self, held: Held, action: str, mask: int) -> Answer:
+        answer = self._question(action).answer(self._holders.rights(held.combination))
+        if not self._is_on_none(action):
+            return answer
+        anything = self._targets.bit(_ANYTHING)
+        return Answer(*(mask if part & anything else 0 for part in answer))
 
     def _question(self, action: str) -> Question:
         if action not in self._questions:
             self._questions[action] = Question(self._targets, self._holders.actions.actions(action))
         return self._questions[action]
 
-    def _answer(self, held: Held, action: str) -> Answer:
-        return self._question(action).answer(self._holders.rights(held.combination))
+    def _is_on_none(self, action: str) -> bool:
+        return bool(self._holders.actions.actions(action) & self._holders.actions.without_resource)
 
-    def _asked(self, action: str, door: Door) -> int:
-        actions = self._holders.actions
-        is_on_none = actions.actions(action) & actions.without_resource
-        return self._targets.bit(_ANYTHING if is_on_none else door.native_id)
-
-    def _surest(self, door: Door, answers: Sequence[tuple[str, Answer]]) -> tuple[str, str | None]:
-        best: tuple[str, str | None] = "", None
-        for action, answer in answers:
-            bit = self._asked(action, door)
-            for certainty, mask in answer.by_certainty():
-                if mask & bit:
-                    sure = self._under_rcps(door, action, bit, certainty)
-                    if sure and (best[1] is None or best[1] != _surer(best[1], sure)):
-                        best = action, sure
-            if best[1] == CERTAINTIES[-1]:
-                break
-        return best
-
-    def _under_rcps(self, door: Door, action: str, bit: int, certainty: str) -> str | None:
-        """What the organization of the resource leaves of it."""
-        if not self._holders.actions.actions(action) & self._holders.actions.under_rcps:
-            return certainty
-        limits = self._limits.get(door.tenant_id)
-        for level in limits.rcps.policies if limits else ():
-            for key in level:
+    def _forbids(self, account: str, action: str) -> tuple[int, int]:
+        """What the organization of the resources denies to everybody, and what it may."""
+        if (account, action) not in self._forbidden:
+            sure, maybe = 0, 0
+            limits = self._limits.get(f"aws:{account}")
+            is_limited = bool(self._holders.actions.actions(action) & self._holders.actions.under_rcps)
+            for key in (key for level in limits.rcps.policies for key in level) if limits and is_limited else ():
                 denied, perhaps = self._question(action).denied(self._holders.documents[key])
-                if denied & bit:
-                    return None
-                if perhaps & bit:
-                    certainty = "potential"
-        return certainty
+                sure |= denied
+                maybe |= perhaps
+            self._forbidden[account, action] = sure, maybe
+        return self._forbidden[account, action]
 
-    def _let_in(
-        self, held: Held, door: Door, answers: Sequence[tuple[str, Answer]]
-    ) -> Iterator[tuple[Callers, str, Sequence[tuple[str, Answer]]]]:
-        """From another account the resource's own policy has to let in; the key's, and conditions, are not weighed."""
-        if held.account == door.account:
-            yield held, CERTAINTIES[-1], answers
-            return
-        for grant in self._grants.get(door.resource_key, ()):
-            usable = [(action, answer) for action, answer in answers if grant.allows(action)]
-            if usable and grant.identity_key is not None and self._lone.get(grant.identity_key) == held:
-                yield (grant.identity_key,), "conditional", usable
-            elif usable and grant.identity_key is None and grant.account in (held.account, None):
-                yield held, "conditional", usable
+    def _lots_of(self, number: int, account: str, behind: _Behind, hit: int) -> list[_Lot]:
+        if (number, account, hit) not in self._lots:
+            alike: dict[tuple[str, str, bool, str | None], list[Door]] = defaultdict(list)
+            for door in behind.doors:
+                if self._targets.bit(door.native_id) & hit:
+                    alike[door.step, door.certainty, door.is_under_own_key, door.region].append(door)
+            self._lots[number, account, hit] = [
+                _Lot(tuple(doors), self._targets.mask(door.native_id for door in doors)) for doors in alike.values()
+            ]
+        return self._lots[number, account, hit]
+
+    def _say(
+        self, held: Held, callers: Callers, reader: Reader, sure: str, action: str, lot: _Lot, same: Hashable
+    ) -> None:
+        door = lot.doors[0]
+        if reader.key and door.is_under_own_key:
+            sure = _less_sure(sure, self._keys.decrypts(held, door, reader.key))
+        asked = self._targets.bit(_ANYTHING) if self._is_on_none(action) else lot.mask
+        reason = self._holders.reason(held.combination, self._question(action), asked, action)
+        _say(self._edges, door.step, _less_sure(sure, door.certainty), callers, reason, lot.doors, (same, lot.mask))
+
+
+class _Grant(NamedTuple):
+    identity_key: int | None
+    account: str | None
+    permissions: tuple[str, ...]
+
+    def allows(self, action: str) -> bool:
+        return any(globs.matches(name.lower(), action.lower()) for name in self.permissions)
 
 
 class _Keys:
@@ -298,15 +361,6 @@ class _Keys:
         return self._found[held, place]
 
 
-class _Grant(NamedTuple):
-    identity_key: int | None
-    account: str | None
-    permissions: tuple[str, ...]
-
-    def allows(self, action: str) -> bool:
-        return any(globs.matches(name.lower(), action.lower()) for name in self.permissions)
-
-
 def _grants(con: duckdb.DuckDBPyConnection) -> dict[int | None, list[_Grant]]:
     """What the policies of secrets and workloads give to other accounts."""
     found: dict[int | None, list[_Grant]] = defaultdict(list)
@@ -330,10 +384,6 @@ def _lone(con: duckdb.DuckDBPyConnection, keys: Iterable[int | None]) -> dict[in
 
 def _less_sure(one: str, other: str) -> str:
     return min(one, other, key=CERTAINTIES.index)
-
-
-def _surer(one: str, other: str) -> str:
-    return max(one, other, key=CERTAINTIES.index)
 
 
 def _sql(name: str) -> str:
