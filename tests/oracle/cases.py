@@ -157,6 +157,10 @@ class Case:
         """`is_validated`: the oracle first makes sure that AWS would accept the policies and the request."""
         return json.dumps(asdict(self) | {"is_validated": is_validated}, separators=(",", ":"))
 
+    def policies(self) -> tuple[object, ...]:
+        own = (self.identity, self.boundary, self.session)
+        return (*own, self.resource_policy, self.scps, self.rcps, self.endpoint)
+
     def request(self, hidden: frozenset[str] = frozenset()) -> Request:
         """As we are asked it; of hidden keys nobody knows whether they are there."""
         shown = {key: values for key, values in self.context.items() if key not in hidden}
@@ -216,10 +220,12 @@ class Maker:
 
     def other_context(self, case: Case) -> tuple[Case, frozenset[str]]:
         """The same request with other values of some keys, and which those are."""
-        keys = self._random.sample(every_key(case.action), k=self._random.randint(1, 6))
-        hidden = frozenset(key.name for key in keys if key not in _ASKER)
+        written = json.dumps(case.policies()).lower()
+        keys = [key for key in every_key(case.action) if key not in _ASKER]
+        keys = [key for key in keys if self._chance(0.6 if f'"{key.name.lower()}"' in written else 0.1)]
+        hidden = frozenset(key.name for key in keys)
         context = {key: values for key, values in case.context.items() if key not in hidden}
-        context |= {k.name: self._values(k) for k in keys if k.name in hidden and self._chance(0.6)}
+        context |= {key.name: self._values(key) for key in keys if self._chance(0.6)}
         return replace(case, context=context), hidden
 
     def _asker(self, kind: Kind, account: str) -> Case:
