@@ -11,7 +11,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import resources
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -129,6 +128,7 @@ class Holders:
     combinations: dict[int, aws_iam.Combination]
     counts: dict[Held, int]
     _rights: dict[int, Rights] = field(default_factory=dict)
+    _allowed: dict[int, int] = field(default_factory=dict)
 
     @property
     def actions(self) -> Catalogue:
@@ -143,7 +143,9 @@ class Holders:
         """Actions that some Allow of the combination names."""
         mask = 0
         for document in self.rights(number).documents:
-            mask |= _allows(document)
+            if id(document) not in self._allowed:
+                self._allowed[id(document)] = allows(document)
+            mask |= self._allowed[id(document)]
         return mask
 
     def assumes_only_in(self, number: int, accounts: Container[str]) -> bool:
@@ -185,8 +187,8 @@ class Holders:
         return Reason(binding.policy_key, statement.text, f"{action} on {place}{names} in {policy}")
 
 
-@cache
-def _allows(document: Document) -> int:
+def allows(document: Document) -> int:
+    """Actions that some Allow of the document names."""
     mask = 0
     for statement in document.statements:
         if statement.allows:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import duckdb
 
 from nhiscan.resolve import aws_conditions, aws_iam, escalation
-from nhiscan.resolve.aws_edges import Callers, Edges, Held, Holders, Target, Way, callers, rights_of, rows_of
+from nhiscan.resolve.aws_edges import Callers, Edges, Held, Holders, Target, Way, allows, callers, rights_of, rows_of
 from nhiscan.resolve.aws_policy import Document
 from nhiscan.resolve.aws_targets import NOTHING, Answer, Question, Targets, somewhere
 from nhiscan.resolve.escalation import Path
@@ -78,6 +78,8 @@ class Escalation:
         self._rewritables: dict[int, Answer] = {}
         self._of_workloads: dict[tuple[int, str], str | None] = {}
         self._later: list[tuple[Path, Held, Answer]] = []
+        # Who is an administrator if something is so: a way that depends on something says no more.
+        self._perhaps: set[int] = set()
 
     def run(self) -> None:
         candidates = self._candidates()
@@ -90,6 +92,7 @@ class Escalation:
         self._members = callers(self._con, own)
         self._identities = _identities(self._con, own)
         self._groups = _groups(self._con, own)
+        self._group_policies = _group_policies(self._con)
         self._numbers = self._combinations_of_targets(candidates)
         for held, paths in candidates.items():
             for path in paths:
@@ -98,13 +101,12 @@ class Escalation:
 
     def _candidates(self) -> dict[Held, tuple[Path, ...]]:
         """Those who hold every action of a path and are no administrators, with these paths."""
-        administrators = {
-            number
-            for (number,) in self._con.execute(
-                "select distinct c.combination from aws_callers c join privileges p using (identity_key) "
-                "where p.verb = 'admin' and p.certainty = 'definite'"
-            ).fetchall()
-        }
+        administrators: set[int] = set()
+        for number, certainty in self._con.execute(
+            "select distinct c.combination, p.certainty from aws_callers c join privileges p using (identity_key) "
+            "where p.verb = 'admin'"
+        ).fetchall():
+            (administrators if certainty == "definite" else self._perhaps).add(number)
         every = reduce(int.__or__, self._needed.values(), 0)
         by_actions: dict[int, tuple[Path, ...]] = {}
         found = {}
@@ -376,10 +378,11 @@ class Escalation:
         documents = self._holders.documents
         for certainty, mask in asked.answer(self._holders.rights(held.combination)).by_certainty():
             for name in account.groups.members(mask):
-                policies = self._policies_of_group(account.keys[name])
-                if not policies:
+                given = [documents[key] for key in self._group_policies.get(account.keys[name], ())]
+                core = documents.actions.core
+                if reduce(int.__or__, map(allows, given), 0) & core != core:
                     continue
-                own = [*documents.own(combination), *(documents[key] for key in policies)]
+                own = [*documents.own(combination), *given]
                 found = _administrator(
                     aws_iam.evaluate(own, documents.limit(combination), combination.holder, documents.actions)
                 )
@@ -387,16 +390,6 @@ class Escalation:
                     keys = [key for key in self._members[held] if name not in self._groups.get(key, ())]
                     bit = account.groups.bit(name)
                     self._say_own(path, held, keys, _less_sure(certainty, found), asked, bit, action, name)
-
-    def _policies_of_group(self, group_key: int) -> list[int]:
-        return [
-            key
-            for (key,) in self._con.execute(
-                "select distinct policy_key from policy_bindings where identity_key = ? and role = 'identity' "
-                "order by policy_key",
-                [group_key],
-            ).fetchall()
-        ]
 
     def _say_own(
         self,
@@ -409,7 +402,7 @@ class Escalation:
         action: str,
         through: str,
     ) -> None:
-        if not keys:
+        if not keys or (certainty != "definite" and held.combination in self._perhaps):
             return
         reason = self._holders.reason(held.combination, asked, mask, action)
         evidence = f"through {through}; {reason.evidence}" if through else reason.evidence
@@ -483,6 +476,8 @@ class Escalation:
     ) -> None:
         question, action = asked
         for certainty, mask in answer.by_certainty():
+            if certainty != "definite" and held.combination in self._perhaps:
+                continue
             reason = (
                 self._holders.first(held.combination, action)
                 if question is None
@@ -570,6 +565,17 @@ def _groups(con: duckdb.DuckDBPyConnection, helds: Sequence[Held]) -> dict[int, 
     joined = "join memberships m using (identity_key) join identities i on i.identity_key = m.group_key"
     for key, arn in _of_callers(con, helds, joined, "i.native_id"):
         found[key].add(arn)
+    return found
+
+
+def _group_policies(con: duckdb.DuckDBPyConnection) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for group_key, policy_key in rows_of(
+        con,
+        "select distinct b.identity_key, b.policy_key from policy_bindings b join identities i using (identity_key) "
+        "where i.kind = 'group' and i.provider = 'aws' and b.role = 'identity' order by all",
+    ):
+        found[group_key].append(policy_key)
     return found
 
 
