@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, reduce
 from operator import or_
 from typing import Any, Final
@@ -59,7 +59,7 @@ class Statement:
     """`resources` is empty and `is_everything_but` false where the statement names none, as a trust policy does."""
 
     allows: bool
-    actions: int
+    actions: int = field(repr=False)  # more digits than Python likes to print
     action_names: tuple[str, ...]  # as written
     is_not_action: bool
     resources: tuple[Resource, ...]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -126,7 +127,7 @@ def standing(document: Document, decided: Mapping[Condition, bool]) -> Document:
             continue
         open_ = tuple(c for c, outcome in zip(statement.conditions, outcomes, strict=True) if outcome is None)
         statements.append(statement.under(open_) if len(open_) < len(outcomes) else statement)
-    return Document(tuple(statements), document.problem)
+    return replace(document, statements=tuple(statements))
 
 
 def conditions_of(documents: Iterable[Document]) -> tuple[Condition, ...]:
