@@ -213,6 +213,8 @@ def _to_themselves(group: Group) -> Iterator[tuple[Any, ...]]:
 
 
 def _edge(member: Member, to_key: int, way: Way, sure: int, evidence: str, *, is_rewriting: bool) -> tuple[Any, ...]:
+    if CERTAINTIES[sure] == "conditional":
+        evidence += "; parameters, templates or the networks that a login is bound to decide"
     brought_by = way.path_id, member.policy_key, member.statement, evidence
     return member.key, to_key, way.kind, CERTAINTIES[sure], is_rewriting, *brought_by
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+
+import duckdb
 
 from collectors.aws import identities, policies
 from nhiscan import load, model, store
@@ -18,7 +21,9 @@ _TENANT: Final = f"aws:{ACCOUNT}"
 
 
 def main(path: Path) -> None:
-    con = store.empty()
+    gc.set_threshold(100_000, 20, 20)  # as the command line does
+    con = duckdb.connect()
+    con.execute(store.schema_sql())
     load.load(con, list(_records(json.loads(path.read_text(encoding="utf-8")))))
     privileges.run(con)
     counted = {
