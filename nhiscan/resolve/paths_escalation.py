@@ -75,6 +75,7 @@ class Escalation:
         self._questions: dict[tuple[Any, ...], Question] = {}
         self._somewhere: dict[tuple[int, str], str | None] = {}
         self._administrators: dict[tuple[Any, ...], str | None] = {}
+        self._limited: dict[tuple[int, int | None], str | None] = {}
         self._rewritables: dict[int, Answer] = {}
         self._of_workloads: dict[tuple[int, str], str | None] = {}
         self._later: list[tuple[Path, Held, Answer]] = []
@@ -316,6 +317,12 @@ class Escalation:
 
     def _within_limits(self, combination: aws_iam.Combination, *, but: int | None = None) -> str | None:
         """How surely all that limits the holders leaves an administrator; `but`: a policy that is rewritten."""
+        asked = (id(combination), but)
+        if asked not in self._limited:
+            self._limited[asked] = self._left_by_limits(combination, but)
+        return self._limited[asked]
+
+    def _left_by_limits(self, combination: aws_iam.Combination, but: int | None) -> str | None:
         documents = self._holders.documents
         limits = documents.limit(combination)
         denies = tuple(
