@@ -142,6 +142,7 @@ def rules_page() -> Iterator[str]:
                     ("confidence", rule["confidence"]),
                     ("subject", rule["subject"]),
                     ("a pass relies on", ", ".join(rule.get("needs", []))),
+                    ("and, where a system has them, on", ", ".join(rule.get("if_offered", []))),
                     ("a fail relies on", ", ".join(rule.get("absence", []))),
                     ("refuted by", rule.get("refuted_by", "")),
                     ("controls", controls),

@@ -218,6 +218,8 @@ def _uses(rule: Rule) -> Iterator[tuple[str, str]]:
     """Each dataset that the rule relies on, and what for."""
     for dataset in rule.needs:
         yield dataset, "needs"
+    for dataset in rule.if_offered:
+        yield dataset, "if_offered"
     for dataset in rule.absence:
         yield dataset, "absence"
     for dataset in _BASE[rule.subject]:

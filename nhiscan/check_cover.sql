@@ -6,7 +6,10 @@ with reads as (
         s.scope,
         u.dataset,
         u.used,
-        case when u.used = 'soft' then coalesce(c.is_failing, false) else not coalesce(c.is_covered, false) end as is_gap,
+        case
+            when u.used in ('soft', 'if_offered') then coalesce(c.is_failing, false)
+            else not coalesce(c.is_covered, false)
+        end as is_gap,
         coalesce(c.was_covered, false) as was_covered
     from rule_scopes s
     join run_uses u on u.rule_id = s.rule_id
@@ -39,10 +42,10 @@ with reads as (
 select
     rule_id,
     scope,
-    string_agg(distinct dataset, ', ' order by dataset) filter (where used = 'needs') as needs,
+    string_agg(distinct dataset, ', ' order by dataset) filter (where used in ('needs', 'if_offered')) as needs,
     string_agg(distinct dataset, ', ' order by dataset) filter (where used = 'absence') as absence,
     coalesce(bool_and(was_covered) filter (where used = 'absence'), true) as was_absence_covered,
-    string_agg(distinct dataset, ', ' order by dataset) filter (where used in ('needs', 'absence')) as either,
+    string_agg(distinct dataset, ', ' order by dataset) filter (where used in ('needs', 'if_offered', 'absence')) as either,
     string_agg(distinct dataset, ', ' order by dataset) filter (where used <> 'absence') as gone
 from reads
 where is_gap

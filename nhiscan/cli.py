@@ -807,6 +807,8 @@ def rules_show(rule_id: str) -> None:
     click.echo(f"{rule.rule_id}: {rule.title} ({rule.severity}, {rule.subject})\n")
     click.echo(f"why: {rule.why}\nfix: {rule.fix}\nrefuted by: {rule.refuted_by}")
     click.echo(f"a pass relies on: {', '.join(rule.needs) or 'nothing collected'}")
+    if rule.if_offered:
+        click.echo(f"and, where a system has them, on: {', '.join(rule.if_offered)}")
     click.echo(f"a fail relies on: {', '.join(rule.absence) or 'nothing that could be missing'}")
     for param in rule.params:
         source = f" ({param.source})" if param.source else ""

@@ -79,7 +79,7 @@ def _is_gap(record: Coverage) -> bool:
 
 
 def _gap(record: Coverage, rules: Sequence[Rule]) -> Gap:
-    hides = sorted(rule.rule_id for rule in rules if record.dataset in (*rule.needs, *rule.absence))
+    hides = sorted(rule.rule_id for rule in rules if record.dataset in (*rule.needs, *rule.if_offered, *rule.absence))
     return Gap(record.tenant_id, record.dataset, record.status, record.reason, record.missing_permission, tuple(hides))
 
 

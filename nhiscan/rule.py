@@ -122,6 +122,7 @@ class Rule:
     exposure: float
     subject: str
     needs: tuple[str, ...]
+    if_offered: tuple[str, ...]
     absence: tuple[str, ...]
     declared: tuple[str, ...]
     message: str
@@ -163,6 +164,7 @@ _REQUIRED: Final[Mapping[str, type | tuple[type, ...]]] = {
     "controls": dict,
 }
 _OPTIONAL: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "if_offered": list,
     "absence": list,
     "declared": list,
     "unknown": str,
@@ -257,7 +259,7 @@ def _rule(
     for key in ("confidence", "exposure"):
         if not 0 < about[key] <= 1:
             raise RuleError(f"{rule_id}/rule.toml: {key} is not above 0 and at most 1", hint="write 0.1 to 1")
-    for key in ("needs", "absence"):
+    for key in ("needs", "if_offered", "absence"):
         for dataset in about.get(key, []):
             _one_of(dataset, DATASETS, f"{rule_id}/rule.toml: {key} names unknown dataset ")
     for field in about.get("declared", []):
@@ -273,6 +275,7 @@ def _rule(
         exposure=float(about["exposure"]),
         subject=about["subject"],
         needs=tuple(about["needs"]),
+        if_offered=tuple(about.get("if_offered", ())),
         absence=tuple(about.get("absence", ())),
         declared=tuple(about.get("declared", ())),
         message=about["message"],

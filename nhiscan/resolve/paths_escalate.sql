@@ -30,7 +30,12 @@ best as (
        or f.surety = 'definite'
 )
 select b.identity_key, 'escalate', 'all',
-       case when b.certainty = 'definite' then 'definite' when b.hops = 1 then b.surety else 'potential' end, 5,
+       case
+           when b.certainty = 'definite' then 'definite'
+           -- a sure step to somebody who is only perhaps an administrator is no sure way
+           when b.hops = 1 and b.surety <> 'definite' then b.surety
+           else 'potential'
+       end, 5,
        b.policy_key, cast(null as bigint), b.statement,
        concat_ws('; ', 'path ' || b.path_id || ': ' || t.title, b.evidence,
                  'next ' || n.identity_id || ', hops to an administrator: ' || cast(b.hops as varchar))

@@ -6,6 +6,13 @@ with there as (
     where p.verb = 'admin'
       and (p.certainty = 'definite' or $certainty = 'potential')
     union all
+    -- what was not read may be an administrator's
+    select p.identity_key, 'admin' as goal
+    from privileges p
+    where p.verb = 'unknown'
+      and p.statement is null
+      and $certainty = 'potential'
+    union all
     select p.identity_key, 'sensitive' as goal
     from privileges p
     where p.verb in ('admin', 'read-secret', 'export-data')
