@@ -12,6 +12,18 @@ stored as (
     from stored_secrets t
     join resources r on r.resource_key = t.resource_key
 ),
+unread as (
+    select i.identity_key, i.name
+    from identities i
+    where i.provider = 'aws'
+        and starts_with(i.identity_id, i.tenant_id || ':user/')
+        and i.tenant_id in (
+            select tenant_id
+            from coverage
+            where dataset = 'credentials'
+                and coalesce(original_status, status) in ('partial', 'denied', 'truncated', 'failed')
+        )
+),
 found as (
     select p.identity_key, p.credential_key, p.evidence, s.resource_key, cast(null as bigint) as holder_key, 'store' as place,
         s.kind as stored_kind, 'definite' as certainty
@@ -30,6 +42,14 @@ found as (
     join resource_tags g on g.resource_key = t.resource_key and g.name = 'role_arns'
     join identities i on i.provider = 'aws' and list_contains(string_split(g.value, ','), i.native_id)
     where t.kind = 'aws_role'
+    union all
+    -- a key that is nobody's as far as is known, while the keys of some account were not read
+    select u.identity_key, null, 'it may be a key of ' || u.name || ', whose keys were not read', s.resource_key, s.identity_key,
+        s.where_kind, null, 'potential'
+    from sightings s
+    cross join unread u
+    where s.kind = 'aws_secret_access_key'
+        and s.sighting_id not in (select place_id from linked)
 )
 select distinct
     f.identity_key as to_key,

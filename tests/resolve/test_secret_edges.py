@@ -266,6 +266,20 @@ PAIR = (
 TOKEN = {"kind": "named_secret", "fingerprint": "f-token", "name": "VAULT_TOKEN"}
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("denied", {("app", "loader", "embeds-credential-of", "potential")}), ("complete", set()), ("unsupported", set())],
+)
+def test_a_key_that_is_nobodys_may_be_of_any_user_whose_keys_were_not_read(
+    estate: Estate, status: str, expected: set[Step]
+) -> None:
+    estate.identity("user/loader", B)
+    estate.identity("role/other", B)
+    estate.records.append(Coverage("aws", f"aws:{B}", "credentials", status))
+    function(estate, *PAIR, runs_as=estate.identity("role/app"))
+    assert steps(estate) == expected
+
+
 @pytest.fixture
 def keyed(estate: Estate) -> Estate:
     """A function that runs as `app` and is started with the key of a user of another account."""
