@@ -12,9 +12,8 @@ from importlib import resources
 
 import duckdb
 
-from nhiscan.history import KEPT
 from nhiscan.load import Stage, whose
-from nhiscan.model import KEYED, RECORD_TYPES, Coverage, Record
+from nhiscan.model import KEYED, RECORD_TYPES, Coverage, Record, Use
 
 
 def carry(con: duckdb.DuckDBPyConnection, stage: Stage, providers: Collection[str]) -> set[str]:
@@ -25,7 +24,7 @@ def carry(con: duckdb.DuckDBPyConnection, stage: Stage, providers: Collection[st
     of_these = f"in ({', '.join('?' for _ in values)})"
     for kind in RECORD_TYPES:
         field = whose(kind)
-        if kind in KEPT.values() or (field is None and "register" not in providers):
+        if kind is Use or (field is None and "register" not in providers):
             continue
         select = _coverage() if kind is Coverage else _rows(kind)
         if field is None:

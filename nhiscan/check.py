@@ -51,6 +51,8 @@ _BASE: Final[Mapping[str, tuple[str, ...]]] = {
     "resource": ("resources",),
     "policy": ("policies",),
     "integration": ("trusts",),
+    "role": ("grants",),
+    "setting": ("settings",),
 }
 # Not every provider or register has these, so they count only where reading them went wrong.
 _SOFT_BASE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -61,6 +63,8 @@ _SOFT_BASE: Final[Mapping[str, tuple[str, ...]]] = {
     "resource": ("workloads", "stored_secrets"),
     "policy": (),
     "integration": ("grants",),
+    "role": ("memberships",),
+    "setting": (),
 }
 _ATTRIBUTION: Final = (
     "identities.tags",

@@ -89,6 +89,10 @@ with others as (
     select 'policy', policy_id, name, partner_id, null, null from policy_facts
     union all
     select 'integration', integration_id, name, partner_id, null, level from integration_facts
+    union all
+    select 'role', role_id, name, null, null, null from role_facts
+    union all
+    select 'setting', setting_id, name || coalesce(' of ' || applies_to, ''), null, null, null from setting_facts
 )
 select
     j.finding_id,
@@ -115,7 +119,7 @@ from run_judged j
 join run_rules r on r.rule_id = j.rule_id
 left join others o on o.kind = r.subject and o.subject_id = j.subject_id
 left join partner_facts p on p.partner_id = o.partner_id
-where r.subject in ('resource', 'policy', 'integration');
+where r.subject in ('resource', 'policy', 'integration', 'role', 'setting');
 insert into findings by name
 with scored as (
     select

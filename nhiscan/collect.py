@@ -6,7 +6,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 from nhiscan import detect, http, hvac_client, sample, secret
 from nhiscan.config import nearest
 from nhiscan.errors import CollectError, ConfigError, NhiscanError
-from nhiscan.model import Coverage, Record, Sighting, Tenant, Where
+from nhiscan.model import Coverage, Record, Sighting, Tenant, Use, Where
 from nhiscan.secret import RedactingFilter, Secret
 from nhiscan.tape import Player, Recorder
 
@@ -48,6 +48,11 @@ def _no_progress(label: str, n: int) -> None:
     del label, n
 
 
+def _nothing_kept(tenant_id: str, dataset: str) -> Sequence[Use]:
+    del tenant_id, dataset
+    return ()
+
+
 @dataclass(frozen=True)
 class Context:
     """The only way to the outside for a collector."""
@@ -57,6 +62,7 @@ class Context:
     on_progress: Callable[[str, int], None] = _no_progress
     fingerprint_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     watermarks: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    kept: Callable[[str, str], Sequence[Use]] = _nothing_kept  # of a tenant and dataset: see `before`
     tape: Recorder | Player | None = field(default=None, repr=False)  # what answers are kept on or come from
     is_sample: bool = False  # a few of everything: `nhiscan doctor` looks for refusals, not for rows
     _sessions: dict[tuple[str | None, str | None], Any] = field(default_factory=dict, repr=False)
@@ -68,6 +74,10 @@ class Context:
     def since(self, tenant_id: str, dataset: str) -> datetime | None:
         """Up to when history of this dataset was completely read by earlier scans; None: never."""
         return self.watermarks.get((tenant_id, dataset))
+
+    def before(self, tenant_id: str, dataset: str) -> Sequence[Use]:
+        """What earlier scans read of a dataset whose events are kept, oldest first; nothing on replay."""
+        return self.kept(tenant_id, dataset)
 
     def fingerprint(self, value: str) -> str:
         """The keyed hash of a secret value: equal values, equal fingerprints, inside one state directory."""

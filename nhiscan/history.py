@@ -22,10 +22,12 @@ import duckdb
 from nhiscan import store
 from nhiscan.errors import StoreError
 from nhiscan.load import Stage
-from nhiscan.model import Record, Use
+from nhiscan.model import Use
 
-# Dataset -> what it consists of; rows have event_id, tenant_id and occurred_at.
-KEPT: Final[Mapping[str, type[Record]]] = {"usage.calls": Use}
+# Datasets whose events are kept; each event names its own.
+KEPT: Final = ("usage.calls", "usage.logins", "usage.exports", "usage.audit")
+_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Use))
+_EMPTY: Final = f"create or replace temp table kept as select {', '.join(_FIELDS)} from usage where false"
 # Older events stay on disk and enter no scan: a year of weekly reviews, and some weeks to act on them.
 MOST_DAYS: Final = 400
 # Read again each time, because providers deliver late: CloudTrail within minutes, event files of a CRM within a day.
@@ -68,6 +70,19 @@ def reaches(state: Path) -> dict[tuple[str, str], Reach]:
     return found
 
 
+def events(state: Path, tenant_id: str, dataset: str, *, as_of: datetime) -> list[Use]:
+    """The kept events of one dataset of a tenant that may still enter a scan, oldest first.
+
+    Raises: StoreError naming a file that cannot be read.
+    """
+    with store.empty() as con:
+        con.execute(_EMPTY)
+        _read_folder(con, state, tenant_id, dataset, oldest=_floor(as_of))
+        rows = con.execute(f"select {', '.join(_FIELDS)} from kept order by occurred_at, event_id").fetchall()
+    found = [Use(*row) for row in rows]
+    return [dataclasses.replace(event, occurred_at=event.occurred_at.replace(tzinfo=UTC)) for event in found]
+
+
 def merge(
     con: duckdb.DuckDBPyConnection, stage: Stage, state: Path, tenants: Collection[str], *, as_of: datetime
 ) -> None:
@@ -76,18 +91,12 @@ def merge(
     Raises: StoreError naming a file that cannot be read.
     """
     oldest = _floor(as_of)
-    for dataset, kind in KEPT.items():
-        fields = ", ".join(field.name for field in dataclasses.fields(kind))
-        con.execute(f"create or replace temp table kept_{kind.table} as select {fields} from {kind.table} where false")
+    con.execute(_EMPTY)
+    for dataset in KEPT:
         for tenant_id in sorted(tenants):
-            if files := sorted(_folder(state, tenant_id, dataset).glob("*.parquet")):
-                try:
-                    _read(con, kind, files, [tenant_id, oldest])
-                except duckdb.Error:
-                    _refuse(con, files)
-                    raise
-        stage.take(kind, f"select * from kept_{kind.table}", instead_of="event_id")
-        stage.leave_out(kind, "occurred_at < ?", [oldest])
+            _read_folder(con, state, tenant_id, dataset, oldest=oldest)
+    stage.take(Use, "select * from kept", instead_of="event_id")
+    stage.leave_out(Use, "occurred_at < ?", [oldest])
 
 
 def advance(
@@ -132,20 +141,22 @@ def keep(build: store.Build, reached: Reaches, before: Reaches) -> None:
     Raises: StoreError when the disk refuses; no half-written file is left.
     """
     with store.disk_errors(build.state):
-        for dataset, kind in KEPT.items():
+        build.con.execute(
+            "create or replace temp table fresh as "
+            "select * from usage where event_id not in (select event_id from kept)"
+        )
+        for tenant_id, dataset in build.con.execute(
+            "select distinct tenant_id, dataset from fresh order by all"
+        ).fetchall():
+            folder = _folder(build.state, tenant_id, dataset)
+            _make(folder)
             build.con.execute(
-                f"create or replace temp table fresh as select * from {kind.table} "
-                f"where event_id not in (select event_id from kept_{kind.table})"
+                "create or replace temp table fresh_part as select * from fresh where tenant_id = ? and dataset = ?",
+                [tenant_id, dataset],
             )
-            for (tenant_id,) in build.con.execute("select distinct tenant_id from fresh order by 1").fetchall():
-                folder = _folder(build.state, tenant_id, dataset)
-                _make(folder)
-                build.con.execute(
-                    "create or replace temp table fresh_part as select * from fresh where tenant_id = ?", [tenant_id]
-                )
-                draft = build.folder / "history.parquet"
-                build.con.execute(f"copy fresh_part to '{store.quoted(draft)}' (format parquet, compression zstd)")
-                store.settle(draft, folder / f"{build.scan_id}.parquet")
+            draft = build.folder / "history.parquet"
+            build.con.execute(f"copy fresh_part to '{store.quoted(draft)}' (format parquet, compression zstd)")
+            store.settle(draft, folder / f"{build.scan_id}.parquet")
         for (tenant_id, dataset), reach in reached.items():
             if reach != before.get((tenant_id, dataset)):
                 folder = _folder(build.state, tenant_id, dataset)
@@ -159,17 +170,27 @@ def keep(build: store.Build, reached: Reaches, before: Reaches) -> None:
                 store.write_text(folder / "reach.json", json.dumps(said, indent=2) + "\n")
 
 
-def _read(con: duckdb.DuckDBPyConnection, kind: type[Record], files: list[Path], values: Sequence[Any]) -> None:
+def _read_folder(
+    con: duckdb.DuckDBPyConnection, state: Path, tenant_id: str, dataset: str, *, oldest: datetime
+) -> None:
+    if files := sorted(_folder(state, tenant_id, dataset).glob("*.parquet")):
+        try:
+            _read(con, dataset, files, [tenant_id, oldest])
+        except duckdb.Error:
+            _refuse(con, files)
+            raise
+
+
+def _read(con: duckdb.DuckDBPyConnection, dataset: str, files: list[Path], values: Sequence[Any]) -> None:
     """Adds what files hold to the kept rows; a column that an older version did not write is unknown."""
     listed = ", ".join(f"'{store.quoted(file)}'" for file in files)
     rows = f"read_parquet([{listed}], union_by_name = true, filename = true)"
-    ours = {field.name for field in dataclasses.fields(kind)}
     theirs = [name for name, *_ in con.execute(f"describe select * from {rows}").fetchall()]
-    shared = ", ".join(name for name in theirs if name in ours)
+    shared = ", ".join(name for name in theirs if name in _FIELDS and name != "dataset")
     con.execute(
-        f"insert into kept_{kind.table} by name select {shared} from {rows} where tenant_id = ? and occurred_at >= ? "
+        f"insert into kept by name select {shared}, ? as dataset from {rows} where tenant_id = ? and occurred_at >= ? "
         "qualify row_number() over (partition by event_id order by filename) = 1",
-        values,
+        [dataset, *values],
     )
 
 

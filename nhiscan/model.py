@@ -95,7 +95,25 @@ DATASETS: Final = REGISTER_DATASETS | {
     "leases",
     "namespaces",
     "usage.calls",
+    "usage.logins",
+    "usage.exports",
+    "usage.audit",
     "usage.services",
+    "sessions",
+    "apps",
+    "apps.scopes",
+    "apps.settings",
+    "grants.objects",
+    "grants.fields",
+    "objects",
+    "objects.sharing",
+    "objects.guards",
+    "objects.records",
+    "partner_accounts",
+    "settings.sessions",
+    "settings.passwords",
+    "settings.sign_in",
+    "settings.apps",
 }
 
 SEVERITIES: Final = ("critical", "high", "medium", "low", "info")
@@ -172,6 +190,21 @@ class Identity(Record):
     last_used_source: str | None = None
     has_console_password: bool | None = None
     mfa_state: str | None = None
+    is_external: bool | None = None  # the provider itself calls it an outsider: by licence, guest mark or tenant
+    licence: str | None = None  # internal, partner, customer, integration or guest
+    is_installed: bool | None = None  # of an app; False: removed, though tokens or rights of it may live
+    role_changed_at: datetime | None = None
+    derived_from: str | None = None  # no list holds it: what it was concluded from, and how far back that reaches
+
+
+@dataclass(frozen=True, slots=True)
+class Sign(Record):
+    """What an identity shows of whose it is; `kind` and `value` in the words of the register's aliases."""
+
+    table: ClassVar[str] = "signs"
+    identity_id: str = ref("identities")
+    kind: str = field(kw_only=True)
+    value: str = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +238,40 @@ class Credential(Record):
     max_ttl_s: int | None = None
     period_s: int | None = None
     is_network_bound: bool | None = None
+    app_id: str | None = ref("identities", default=None)  # the app that holds it and acts as the identity with it
+    flow: str | None = None  # how it was given, a word of AppSettings.flows
+
+
+@dataclass(frozen=True, slots=True)
+class AppSettings(Record):
+    """How an OAuth app gets and keeps its tokens. None: the source does not say.
+
+    `flows`: those that are switched on, separated by commas: code, implicit, password, device, jwt_bearer,
+    client_credentials, saml_bearer or token_exchange. `refresh_policy`: never_expires, idle_days, fixed_days or
+    immediate; `refresh_days`: the days of the second and third.
+    """
+
+    table: ClassVar[str] = "app_settings"
+    identity_id: str = ref("identities")
+    flows: str | None = field(default=None, kw_only=True)
+    is_public: bool | None = None  # it has no secret, or need not show it
+    is_pkce_required: bool | None = None
+    refresh_policy: str | None = None
+    refresh_days: int | None = None
+    is_refresh_rotated: bool | None = None
+    is_approved_users_only: bool | None = None  # an administrator says who may use it; False: whoever consents
+    is_network_bound: bool | None = None  # its tokens work from named networks only
+    is_refresh_network_bound: bool | None = None  # its refresh tokens do
+
+
+@dataclass(frozen=True, slots=True)
+class AppScope(Record):
+    """One OAuth scope that an app may ask for. `gives` of the user's rights: all, data, self, none; None: not known."""
+
+    table: ClassVar[str] = "app_scopes"
+    identity_id: str = ref("identities")
+    scope: str = field(kw_only=True)
+    gives: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +454,50 @@ class Grant(Record):
     last_used_known: bool = False
     source: str | None = None
     statement: str | None = None
+    record_scope: str | None = None  # own, account, team or all of the records; None: as the sharing of the object says
+
+
+@dataclass(frozen=True, slots=True)
+class DataObject(Record):
+    """An object of a CRM, or one field of it, as a resource. Sharing: private, read, write or parent (as its parent).
+
+    `object`: its API name, `field`: that of the field. `is_guarded`: an active rule or trigger refuses changes of the
+    field, or of the object's core fields. `records`: how many there are.
+    """
+
+    table: ClassVar[str] = "data_objects"
+    resource_id: str = ref("resources")
+    object: str = field(kw_only=True)
+    field_name: str | None = field(default=None, kw_only=True)
+    internal_sharing: str | None = None
+    external_sharing: str | None = None
+    is_guarded: bool | None = None
+    records: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCount(Record):
+    """How many records of an object one identity owns; counts only, never a record. None: somebody not collected."""
+
+    table: ClassVar[str] = "record_counts"
+    resource_id: str = ref("resources")
+    identity_id: str | None = ref("identities", default=None)
+    records: int = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerAccount(Record):
+    """A company that a CRM holds as a partner of ours; `account_id` the CRM's own id."""
+
+    table: ClassVar[str] = "partner_accounts"
+    provider: str
+    tenant_id: str
+    account_id: str
+    name: str
+    domain: str | None = None  # of its website
+    owner_mail: str | None = None
+    parent_account_id: str | None = None
+    is_active: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,6 +599,12 @@ class Use(Record):
     source_ip: str | None = None
     user_agent: str | None = None
     target: str | None = None
+    dataset: str = "usage.calls"  # which history it belongs to: usage.calls, .logins, .exports or .audit
+    app: str | None = None  # name of the app that was used, as the log writes it
+    flow: str | None = None  # of a login: password, sso, soap, basic, or a word of AppSettings.flows
+    country: str | None = None  # two letters
+    rows: int | None = None  # of an export
+    reason: str | None = None  # of a failure, in the provider's word
 
 
 @dataclass(frozen=True, slots=True)
@@ -868,8 +985,11 @@ SYSTEM_RECORD_TYPES: Final[tuple[type[Record], ...]] = (
     Coverage,
     Tenant,
     Identity,
+    Sign,
     Tag,
     Credential,
+    AppSettings,
+    AppScope,
     Membership,
     Policy,
     PolicyBinding,
@@ -882,6 +1002,9 @@ SYSTEM_RECORD_TYPES: Final[tuple[type[Record], ...]] = (
     ResourceTag,
     StoredSecret,
     Grant,
+    DataObject,
+    RecordCount,
+    PartnerAccount,
     Sighting,
     Setting,
     OrgNode,

@@ -25,7 +25,17 @@ from nhiscan.config import nearest
 from nhiscan.errors import ConfigError, RuleError
 from nhiscan.model import DATASETS, RECORD_TYPES, SEVERITIES
 
-SUBJECTS: Final = ("identity", "credential", "partner", "tenant", "resource", "policy", "integration")
+SUBJECTS: Final = (
+    "identity",
+    "credential",
+    "partner",
+    "tenant",
+    "resource",
+    "policy",
+    "integration",
+    "role",
+    "setting",
+)
 PARAM_TYPES: Final = ("days", "hours", "int", "float", "text", "texts")
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

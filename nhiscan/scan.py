@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -127,7 +128,11 @@ def run(
             )
         before = history.reaches(settings.state)
         if ctx.tape is None:  # what is asked of a tape must not depend on what this state directory has read
-            ctx = dataclasses.replace(ctx, watermarks={key: reach.watermark for key, reach in before.items()})
+            ctx = dataclasses.replace(
+                ctx,
+                watermarks={key: reach.watermark for key, reach in before.items()},
+                kept=functools.partial(history.events, settings.state, as_of=ctx.as_of),
+            )
         stage = Stage(con)
         readers: dict[str, collect.Collector] = {}
         for collector in found:

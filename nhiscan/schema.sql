@@ -39,7 +39,18 @@ create table identities ( -- principals, human or not; groups included
     last_used_known boolean, -- the source can say
     last_used_source varchar, -- where the date is from, and how fine it is
     has_console_password boolean, -- a person can sign in interactively
-    mfa_state varchar -- registered, none or null
+    mfa_state varchar, -- registered, none or null
+    is_external boolean, -- the provider itself calls it an outsider: by licence, guest mark or tenant
+    licence varchar, -- internal, partner, customer, integration or guest
+    is_installed boolean, -- of an app; false: removed, though tokens or rights of it may live
+    role_changed_at timestamp, -- when its role last changed
+    derived_from varchar -- no list holds it: what it was concluded from, and how far back that reaches
+);
+
+create table signs ( -- what an identity shows of whose it is, in the words of aliases
+    identity_key bigint, -- the identity
+    kind varchar, -- a kind of alias: salesforce_account, hubspot_company, client_id, publisher, ...
+    value varchar -- value
 );
 
 create table tags ( -- labels that the provider keeps on an identity
@@ -67,7 +78,28 @@ create table credentials ( -- metadata of credentials, never a value
     last_used_source varchar, -- where the date is from, and how fine it is
     max_ttl_s bigint, -- longest life that renewals can give it, in seconds; 0: no limit set
     period_s bigint, -- life that each renewal gives again without end, in seconds
-    is_network_bound boolean -- works only from named networks; null: cannot be said
+    is_network_bound boolean, -- works only from named networks; null: cannot be said
+    app_key bigint, -- app that holds it and acts as the identity with it
+    flow varchar -- how it was given, a word of app_settings.flows
+);
+
+create table app_settings ( -- how an OAuth app gets and keeps its tokens
+    identity_key bigint, -- the app
+    flows varchar, -- switched on, separated by commas: code, implicit, password, device, jwt_bearer, client_credentials, ...
+    is_public boolean, -- it has no secret, or need not show it
+    is_pkce_required boolean, -- a code is worthless without its verifier
+    refresh_policy varchar, -- never_expires, idle_days, fixed_days or immediate
+    refresh_days bigint, -- days of idle_days and fixed_days
+    is_refresh_rotated boolean, -- each use replaces the refresh token
+    is_approved_users_only boolean, -- an administrator says who may use it; false: whoever consents
+    is_network_bound boolean, -- its tokens work from named networks only
+    is_refresh_network_bound boolean -- its refresh tokens work from named networks only
+);
+
+create table app_scopes ( -- OAuth scopes that an app may ask for
+    identity_key bigint, -- the app
+    scope varchar, -- the provider's name
+    gives varchar -- of the user's rights: all, data, self or none; null: not known
 );
 
 create table auth_roles ( -- how a vault lets somebody log in as an identity
@@ -200,7 +232,35 @@ create table grants ( -- what somebody may do to a resource or tenant, as the re
     last_used_at timestamp, -- last use; null and last_used_known: never used
     last_used_known boolean, -- the source can say
     source varchar, -- what says so: policy, delegation, analyzer, ...
-    statement varchar -- the statement, as written
+    statement varchar, -- the statement, as written
+    record_scope varchar -- own, account, team or all of the records; null: as the sharing of the object says
+);
+
+create table data_objects ( -- objects of a CRM and fields of them
+    resource_key bigint, -- the object or field as a resource
+    object varchar, -- API name of the object
+    field_name varchar, -- API name of the field; null: the object itself
+    internal_sharing varchar, -- what every insider may do with each record: private, read, write or parent
+    external_sharing varchar, -- what every outsider may do with each record: private, read, write or parent
+    is_guarded boolean, -- an active rule or trigger refuses changes of the field, or of the object's core fields
+    records bigint -- how many there are
+);
+
+create table record_counts ( -- how many records of an object somebody owns; counts only
+    resource_key bigint, -- the object
+    identity_key bigint, -- the owner; null: somebody who was not collected
+    records bigint -- how many
+);
+
+create table partner_accounts ( -- companies that a CRM holds as partners of ours
+    provider varchar, -- aws, vault, salesforce, register, ...
+    tenant_id varchar, -- <provider>:<tenant>
+    account_id varchar, -- the CRM's own id
+    name varchar, -- name
+    domain varchar, -- of its website
+    owner_mail varchar, -- address
+    parent_account_id varchar, -- account above it
+    is_active boolean -- still a partner there
 );
 
 create table sightings ( -- secrets seen in text, never a value
@@ -260,7 +320,13 @@ create table usage ( -- security-relevant events, kept across scans
     is_interactive boolean, -- a person at a console or browser
     source_ip varchar, -- from where
     user_agent varchar, -- with which program
-    target varchar -- on what
+    target varchar, -- on what
+    dataset varchar, -- which history it belongs to: usage.calls, .logins, .exports or .audit
+    app varchar, -- name of the app that was used, as the log writes it
+    flow varchar, -- of a login: password, sso, soap, basic, or a word of app_settings.flows
+    country varchar, -- two letters
+    rows bigint, -- of an export
+    reason varchar -- of a failure, in the provider's word
 );
 
 create table leases ( -- live leases of a vault
@@ -719,7 +785,103 @@ create table identity_facts ( -- one row an identity (groups and entities left o
     contract_id varchar, -- which contract
     contract_reason varchar, -- how this was concluded
     contract_row varchar, -- file:line in the register
-    use_after_end_at timestamp -- newest dated use of the identity or one of its credentials, when after the end
+    use_after_end_at timestamp, -- newest dated use of the identity or one of its credentials, when after the end
+    is_external boolean, -- the provider itself calls it an outsider
+    licence varchar, -- internal, partner, customer, integration or guest
+    is_installed boolean, -- of an app; false: removed
+    role_changed_at timestamp, -- when its role last changed
+    derived_from varchar -- no list holds it: what it was concluded from
+);
+
+create table app_facts ( -- one row an OAuth app or integration of a CRM: what rules and reports read beside identity_facts
+    identity_key bigint, -- the app
+    identity_id varchar, -- the app
+    tenant_id varchar, -- our tenant
+    name varchar, -- display name
+    is_installed boolean, -- false: removed; null: cannot be said
+    scopes varchar, -- sorted, separated by commas; null: not known
+    gives varchar, -- widest of them: all, data, self or none; null: not known
+    tokens bigint, -- live tokens
+    token_users bigint, -- identities that it may act as by them
+    external_users bigint, -- of these, outsiders
+    partners bigint, -- partners of these users and of the app itself
+    partner_names varchar, -- sorted, separated by commas
+    oldest_token_at timestamp, -- creation of the oldest live token
+    token_last_used_at timestamp, -- newest use of any token
+    token_use_known boolean, -- the source says it of each of them
+    level bigint, -- highest definite level of the users that it may act as, as far as its scopes let it
+    flows varchar, -- as in app_settings; null: not known
+    is_public boolean, -- as in app_settings
+    is_pkce_required boolean, -- as in app_settings
+    refresh_policy varchar, -- as in app_settings
+    refresh_days bigint, -- as in app_settings
+    is_refresh_rotated boolean, -- as in app_settings
+    is_approved_users_only boolean, -- as in app_settings
+    is_network_bound boolean, -- as in app_settings
+    is_refresh_network_bound boolean -- as in app_settings
+);
+
+create table role_facts ( -- one row a profile, permission set, role or group of a CRM: what rules and reports read
+    role_key bigint, -- the group as an identity
+    role_id varchar, -- stable id
+    provider varchar, -- provider
+    tenant_id varchar, -- our tenant
+    kind varchar, -- profile, permission_set, permission_set_group, role, team, ...
+    name varchar, -- name
+    members bigint, -- enabled identities in it, directly or through another group
+    internal_members bigint, -- of these, ours
+    external_members bigint, -- of these, outsiders or a partner's
+    partners bigint, -- partners of these
+    partner_names varchar, -- sorted, separated by commas
+    tiers bigint, -- commercial tiers of these partners
+    tier_names varchar -- sorted, separated by commas
+);
+
+create table record_access ( -- what outsiders and partners' identities may do with the objects of a CRM: one row an identity and object
+    identity_key bigint, -- the identity
+    resource_key bigint, -- the object
+    can_read boolean, -- some record
+    can_write boolean, -- create, change or delete some record
+    record_scope varchar, -- widest that is definite: own, account, team or all
+    record_scope_high varchar, -- widest that cannot be ruled out
+    visible_records bigint, -- records that it sees, where counts were read
+    foreign_records bigint, -- of these, those that neither it nor somebody of its partner owns
+    evidence varchar -- which profile, set, default or rule says so
+);
+
+create table field_access ( -- fields that outsiders and partners' identities may change: one row an identity and field
+    identity_key bigint, -- the identity
+    resource_key bigint, -- the field
+    evidence varchar -- which profile or set says so
+);
+
+create table setting_facts ( -- one row a policy value of a tenant, or of a part of it, that rules judge
+    setting_id varchar, -- stable id
+    provider varchar, -- provider
+    tenant_id varchar, -- our tenant
+    name varchar, -- name
+    value varchar, -- value
+    number bigint, -- value as a number, where it is one
+    applies_to varchar, -- part of the tenant; null: all of it
+    affected bigint, -- enabled outsiders and partners' people to whom it applies
+    partners bigint, -- partners of these
+    partner_names varchar -- sorted, separated by commas
+);
+
+create table sign_ins ( -- one row a sign-in that names an identity in the inventory
+    event_id varchar, -- the event
+    identity_key bigint, -- who
+    identity_id varchar, -- who
+    tenant_id varchar, -- our tenant
+    occurred_at timestamp, -- when
+    minute bigint, -- minutes since 1970, so that plain windows can count
+    is_success boolean, -- false: refused
+    is_interactive boolean, -- a person at a browser
+    network varchar, -- first three numbers of an IPv4 address, first three groups of an IPv6 one
+    country varchar, -- two letters
+    device varchar, -- program and platform, as far as the log names them
+    app varchar, -- name of the app that was used
+    flow varchar -- password, sso, soap, basic, or a word of app_settings.flows
 );
 
 create table package_excess ( -- what an identity of a partner that holds packages can do beyond all of them
@@ -775,7 +937,10 @@ create table credential_facts ( -- one row a credential: what rules and reports 
     partner_name varchar, -- of the identity
     owner_mail varchar, -- of the identity
     level bigint, -- of the identity
-    contract_is_ended boolean -- of the identity
+    contract_is_ended boolean, -- of the identity
+    app_id varchar, -- app that holds it
+    app_name varchar, -- its name
+    flow varchar -- how it was given
 );
 
 create table resource_facts ( -- one row a resource: what rules and reports read
@@ -903,7 +1068,7 @@ create table rules ( -- the rules of this scan
     fix varchar, -- first concrete step
     severity varchar, -- base severity
     confidence double, -- 0 to 1
-    subject varchar, -- identity, credential, resource, policy, integration, partner or tenant
+    subject varchar, -- identity, credential, resource, policy, integration, role, setting, partner or tenant
     version varchar, -- hash of the rule's files and parameters
     params varchar, -- effective parameters, in words
     refuted_by varchar -- the fact that would refute a finding
@@ -928,7 +1093,7 @@ create table rule_results ( -- counts of each rule; passes are counted, never st
 create table findings ( -- fails and unknowns, one a rule and subject
     finding_id varchar, -- stable across scans
     rule_id varchar, -- the rule
-    subject_kind varchar, -- identity, credential, resource, policy, integration, partner or tenant
+    subject_kind varchar, -- identity, credential, resource, policy, integration, role, setting, partner or tenant
     subject_id varchar, -- stable id of the subject
     subject_name varchar, -- how a person calls it
     provider varchar, -- provider of the subject
@@ -961,7 +1126,7 @@ create table finding_evidence ( -- what an expert needs to believe a finding
 
 create table cases ( -- findings on one identity, partner or tenant
     case_id varchar, -- stable across scans
-    subject_kind varchar, -- identity, resource, policy, integration, partner or tenant
+    subject_kind varchar, -- identity, resource, policy, integration, role, setting, partner or tenant
     subject_id varchar, -- stable id
     subject_name varchar, -- how a person calls it
     provider varchar, -- provider; null for a partner

@@ -194,9 +194,10 @@ def test_a_crash_before_the_scan_is_published_loses_and_doubles_nothing(tmp_path
         store.locked(tmp_path),
         store.Build(tmp_path, store.new_scan_id(started)) as build,
     ):
-        build.con.execute("create temp table kept_usage as select * from usage")
+        build.con.execute("create temp table kept as select * from usage")
         build.con.execute(
-            "insert into usage (event_id, tenant_id, occurred_at) values (?, ?, ?)", [*ids("1")[0], CRM, naive(started)]
+            "insert into usage (event_id, tenant_id, occurred_at, dataset) values (?, ?, ?, 'usage.calls')",
+            [*ids("1")[0], CRM, naive(started)],
         )
         reached = {(CRM, "usage.calls"): history.Reach(None, started)}
         history.keep(build, reached, {})

@@ -39,10 +39,14 @@ select c.credential_key,
     f.partner_name,
     f.owner_mail,
     f.level,
-    f.contract_is_ended
+    f.contract_is_ended,
+    a.identity_id as app_id,
+    a.name as app_name,
+    c.flow
 from live c
 join identity_facts f using (identity_key)
 cross join scans s
+left join identities a on a.identity_key = c.app_key
 left join network_bounds n on n.identity_key = c.identity_key
 left join covered r on r.tenant_id = c.tenant_id and r.dataset = 'policies'
 left join (

@@ -64,7 +64,12 @@ select i.identity_key,
     p.register_row as contract_row,
     case
         when greatest(i.last_used_at, h.last_used_at) > p.ended_at then greatest(i.last_used_at, h.last_used_at)
-    end as use_after_end_at
+    end as use_after_end_at,
+    i.is_external,
+    i.licence,
+    i.is_installed,
+    i.role_changed_at,
+    i.derived_from
 from identities i
 left join stated d using (identity_key)
 left join tenant_environments e on e.tenant_id = i.tenant_id
