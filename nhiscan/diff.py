@@ -82,7 +82,7 @@ def compare(state: Path, before: str, after: str) -> Difference:
     """What changed from the scan `before` to the scan `after`, both given by id."""
     with duckdb.connect() as con:
         for name, scan_id in (("before", before), ("after", after)):
-            if (name, after) == ("after", before):  # DuckDB before 1.5 does not attach one file twice
+            if name == "after" and after == before:  # DuckDB before 1.5 does not attach one file twice
                 con.execute("attach ':memory:' as after")
                 for (table,) in con.execute(
                     "select table_name from duckdb_tables() where database_name = 'before'"
