@@ -1,0 +1,102 @@
+"""How the scanner logs in: OAuth with a JWT that its certificate's key signs, or with client credentials."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import Any, Final
+
+import jwt
+import requests
+
+from nhiscan.collect import Context
+from nhiscan.errors import CollectError, ConfigError
+from nhiscan.secret import DUMMY, Secret
+
+from .api import Login
+from .words import id18
+
+_LIFE: Final = timedelta(minutes=3)  # Salesforce takes no assertion that lives longer
+_IDENTITY: Final = re.compile(r"/id/([A-Za-z0-9]{15,18})/([A-Za-z0-9]{15,18})\Z")
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where and as whom to log in; `private_key` with `username` for a JWT, else `client_secret`."""
+
+    ctx: Context
+    session: requests.Session
+    token_host: str
+    audience: str
+    client_id: str
+    username: str | None
+    private_key: Secret | None
+    client_secret: Secret | None
+
+    def log_in(self) -> Login:
+        """Raises: ConfigError for a key that is none; CollectError when there is no token."""
+        try:
+            answer = self.session.post(f"{self.token_host}/services/oauth2/token", data=self._form())
+        except requests.RequestException as error:
+            raise CollectError(
+                f"salesforce: {self.token_host} cannot be reached: {type(error).__name__}: {error}",
+                hint="check collectors.salesforce.url and login_url, the network and, for a certificate error, ca_file",
+            ) from error
+        said = _object(answer)
+        if not answer.ok:
+            word, text = (
+                str(said.get("error") or f"HTTP {answer.status_code}"),
+                str(said.get("error_description") or ""),
+            )
+            raise CollectError(
+                f"salesforce: the login of {self.username or self.client_id} was refused: {word}: {text}",
+                hint="see the login history of the scanner's user in Setup; the README says how app, certificate and "
+                "user have to be set up",
+            )
+        found = _IDENTITY.search(str(said.get("id") or ""))
+        token = said.get("access_token")
+        if not isinstance(token, str) or not token or found is None:
+            raise CollectError(
+                f"salesforce: {self.token_host} answered the login without a token and whose it is",
+                hint="check that collectors.salesforce.url and login_url are Salesforce's",
+            )
+        return Login(Secret(token), id18(found[1]), id18(found[2]))
+
+    def _form(self) -> dict[str, str]:
+        if self.private_key is not None:
+            return {
+                "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                "assertion": self._assertion(self.private_key),
+            }
+        return {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret.reveal() if self.client_secret else "",
+        }
+
+    def _assertion(self, key: Secret) -> str:
+        if key.reveal() == DUMMY:  # on replay: nobody reads it
+            return DUMMY
+        now = self.ctx.as_of if self.ctx.clock is None else self.ctx.clock()
+        claims = {
+            "iss": self.client_id,
+            "sub": self.username,
+            "aud": self.audience,
+            "exp": int((now.astimezone(UTC) + _LIFE).timestamp()),
+        }
+        try:
+            return jwt.encode(claims, key.reveal(), algorithm="RS256")
+        except (jwt.exceptions.PyJWTError, ValueError, TypeError) as error:
+            raise ConfigError(
+                "collectors.salesforce.private_key is no RSA private key in PEM",
+                hint="give the key that belongs to the certificate of the app, without a password",
+            ) from error
+
+
+def _object(answer: requests.Response) -> dict[str, Any]:
+    try:
+        said = answer.json()
+    except requests.JSONDecodeError:
+        return {}
+    return said if isinstance(said, dict) else {}
