@@ -80,6 +80,7 @@ class Salesforce:
         for part in PARTS:
             for record in part(org):
                 yield org.remember(record)
+        yield from org.app_settings.values()
         # Last: had a record not been made, nothing may have been called complete.
         yield from org.tally.coverage(tenant_id, collected_at)
 

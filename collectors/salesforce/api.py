@@ -138,7 +138,10 @@ class Api:
         return f"{self._data}/{'tooling/' if tooling else ''}query?q={quote(soql, safe='')}"
 
     def _pages(self, soql: str, rows: Rows, *, tooling: bool) -> Iterator[Json]:
-        """Every row once. A cursor that expired is asked for anew, once; rows that have come already are left out."""
+        """Every row once. A cursor that expired is asked for anew, once; rows that have come already are left out.
+
+        Rows without an id of their own cannot be told apart: their list then ends where the cursor did.
+        """
         call = _call_of(soql)
         start = path = self._query_path(soql, tooling=tooling)
         seen: set[str] = set()
@@ -146,7 +149,7 @@ class Api:
         for _ in range(_MOST_PAGES):
             page = self._json(path, call)
             if isinstance(page, Refusal):
-                if page.code == "INVALID_QUERY_LOCATOR" and seen and not is_again:
+                if page.code == "INVALID_QUERY_LOCATOR" and len(seen) == rows.count and not is_again:
                     path, is_again = start, True
                     continue
                 rows.refusal = page
@@ -158,10 +161,10 @@ class Api:
             is_last, link = page.get("done") is True, page.get("nextRecordsUrl")
             for record in records:
                 native_id = record.get("Id")
-                if isinstance(native_id, str):
-                    if native_id in seen:
+                if isinstance(native_id, str) and native_id.strip("0") not in ("", "AAA"):
+                    if is_again and native_id in seen:
                         continue
-                    if not (is_last and not seen):
+                    if seen or not is_last:
                         seen.add(native_id)
                 yield record
             if is_last:

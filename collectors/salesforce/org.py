@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nhiscan.collect import Context
-from nhiscan.model import Identity, Record, Resource
+from nhiscan.model import AppSettings, Identity, Record, Resource
 
 from .api import Api, Json, Refusal
 from .coverage import Tally
@@ -31,6 +31,19 @@ class Org:
     metadata_folder: Path | None = None
     is_register: bool = False
     rights: frozenset[str] = frozenset()  # the scanner's own, like ViewSetup; empty: not known
+    licences: dict[str, str] = field(default_factory=dict)  # profile id (18) -> name of its user licence
+    # Permission set id (18) -> our id of what gives its rights: a profile, the set itself, or a group whose muting
+    # takes some away again. Sets that only sum up a group without muting are not in it: its members say the same.
+    holders: dict[str, str] = field(default_factory=dict)
+    sums: set[str] = field(default_factory=set)  # the permission sets (18) that are left out there
+    api_only: set[str] | None = None  # user ids (18) that may use the API only; None: not known
+    mails: dict[str, str] = field(default_factory=dict)  # user id (18) of an insider -> mail address
+    accounts: set[str] = field(default_factory=set)  # account ids (18) of outsiders
+    apps: dict[str, list[str]] = field(default_factory=dict)  # name of an app, lower case -> our ids of those so named
+    developer_names: dict[str, str] = field(default_factory=dict)  # of an app (its metadata name) -> our id
+    app_settings: dict[str, AppSettings] = field(
+        default_factory=dict
+    )  # our id of an app -> what is known; yielded last
     identities: set[str] = field(default_factory=set)  # ids of those that were said so far
     resources: set[str] = field(default_factory=set)
 
@@ -40,6 +53,11 @@ class Org:
 
     def identity_id(self, user_id: object) -> str:
         return self.id("user", user_id)
+
+    @property
+    def scanner_id(self) -> str:
+        """The user id (18) that this scan is."""
+        return self.api.login.user_id
 
     def remember(self, record: Record) -> Record:
         """Called for each record on its way out, so that later parts can refer to what is there."""
