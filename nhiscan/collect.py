@@ -6,7 +6,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -96,13 +96,16 @@ class Context:
         if not isinstance(self.tape, Player):
             time.sleep(seconds)
 
-    def http(self, host: str, *, base_url: str, verify: bool | str = True) -> requests.Session:
+    def http(
+        self, host: str, *, base_url: str, verify: bool | str = True, final: Collection[int] = ()
+    ) -> requests.Session:
         """A session for the origin of `base_url`; `host` is its logical name, like `vault:main`.
 
-        Retries, waits and sizes are bounded. Redirects and links that lead elsewhere raise CollectError, what the
-        network does raises requests' exceptions, an answer of any status is returned.
+        Retries, waits and sizes are bounded; an answer with a status in `final` is not asked for again. Redirects and
+        links that lead elsewhere raise CollectError, what the network does raises requests' exceptions, an answer of
+        any status is returned.
         """
-        made = http.session(host, base_url=base_url, verify=verify, tape=self.tape)
+        made = http.session(host, base_url=base_url, verify=verify, tape=self.tape, final=final)
         if self.is_sample:
             made.hooks["response"].append(sample.cut_response)
         return made

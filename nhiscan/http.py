@@ -6,7 +6,7 @@ import base64
 import contextlib
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
@@ -71,10 +71,16 @@ def _is_loopback_http(url: str) -> bool:
 
 
 def session(
-    host: str, *, base_url: str, verify: bool | str = True, tape: Recorder | Player | None = None
+    host: str,
+    *,
+    base_url: str,
+    verify: bool | str = True,
+    tape: Recorder | Player | None = None,
+    final: Collection[int] = (),
 ) -> requests.Session:
     """A session that speaks to the origin of `base_url` only; `host` names that side in errors and on tapes.
 
+    `final`: statuses after which nothing is repeated here, because the caller knows when it makes sense.
     Raises, when used: requests' exceptions for what the network does; CollectError for a redirect or link that leads
     elsewhere and for an answer that is too big.
     """
@@ -82,7 +88,7 @@ def session(
     made = requests.Session()
     made.verify = verify
     made.auth = _as_it_is  # otherwise an entry in ~/.netrc would replace the collector's own Authorization
-    adapter = _Replaying(host, tape) if isinstance(tape, Player) else _Adapter(host, _origin(base_url), tape)
+    adapter = _Replaying(host, tape) if isinstance(tape, Player) else _Adapter(host, _origin(base_url), tape, final)
     made.mount("https://", adapter)
     made.mount("http://", adapter)
     return made
@@ -104,11 +110,14 @@ def _origin(url: str) -> tuple[str, str, int]:
 class _Adapter(HTTPAdapter):
     """Sends with retries and reads answers whole, so that nothing of one stays on the wire."""
 
-    def __init__(self, host: str, origin: tuple[str, str, int], tape: Recorder | None) -> None:
+    def __init__(
+        self, host: str, origin: tuple[str, str, int], tape: Recorder | None, final: Collection[int] = ()
+    ) -> None:
         super().__init__(pool_maxsize=16)
         self._host = host
         self._origin = origin
         self._tape = tape
+        self._final = frozenset(final)
 
     def send(
         self,
@@ -151,7 +160,7 @@ class _Adapter(HTTPAdapter):
                 time.sleep(pause_s)
                 continue
             wanted_s = _pause_wanted(request, response, pause_s)
-            if wanted_s is None:
+            if wanted_s is None or response.status_code in self._final:
                 break
             time.sleep(wanted_s)
         return response

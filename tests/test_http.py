@@ -107,6 +107,12 @@ def test_what_may_have_been_done_is_not_asked_for_twice(pauses: list[float], met
     assert (len(web.asked), len(pauses)) == (attempts, attempts - 1)
 
 
+def test_a_status_that_the_caller_knows_better_is_not_asked_for_again(pauses: list[float]) -> None:
+    with serving(in_turn(Said(status=429), FINE)) as web:
+        assert CTX.http("portal:main", base_url=web.url, final={429}).get(web.url).status_code == 429
+    assert (pauses, len(web.asked)) == ([], 1)
+
+
 def test_a_provider_that_is_not_there_is_tried_and_then_said(pauses: list[float]) -> None:
     with serving(in_turn(FINE)) as web:
         pass
