@@ -101,7 +101,8 @@ select
         else ' of partners and from outside'
     end as who,
     case
-        when e.identities > 0 and e.identities = 1 then '1 identity may, and whether a rule or trigger stops it was not decided'
+        when e.identities > 0 and c.is_guard_open = 0 then null
+        when e.identities = 1 then '1 identity may, and whether a rule or trigger stops it was not decided'
         when e.identities > 0
             then cast(e.identities as varchar) || ' identities may, and whether a rule or trigger stops them was not decided'
         else 'no permission names the field, and whoever changes records may be free to change it'

@@ -116,6 +116,7 @@ select
     end as who,
     case when c.is_writing = 1 then 'read or change' else 'read' end as how,
     case
+        when c.state = 2 then null
         when c.is_unnamed = 1 then 'no permission names the field, so that it may be open with its object'
         else 'the permissions of ' || case c.unsure when 1 then '1 identity' else cast(c.unsure as varchar) || ' identities' end
             || ' were not decided'

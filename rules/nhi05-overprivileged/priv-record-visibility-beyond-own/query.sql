@@ -129,14 +129,14 @@ select
         when c.allowed > 1 then 'fewer are allowed'
         else 'no package of access allows more than their own'
     end as allowed,
-    case c.unsure when 1 then '1 identity' else cast(c.unsure as varchar) || ' identities' end as undecided,
+    case c.unsure when 0 then null when 1 then '1 identity' else cast(c.unsure as varchar) || ' identities' end as undecided,
     case
+        when c.state = 2 then null
         when c.is_reading_open = 1 then 'the permissions that let them read it were not decided'
         else 'what is shared with them was not read to the end or depends on the records'
     end as doubt,
     c.foreign_records as most_records_of_others,
     o.records,
-    o.external_sharing as external_default,
-    c.unsure as undecided_identities
+    o.external_sharing as external_default
 from objects o
 left join counted c on c.resource_key = o.resource_key
