@@ -12,6 +12,7 @@ from nhiscan.model import AppSettings, Identity, Record, Resource
 
 from .api import Api, Json, Refusal
 from .coverage import Tally
+from .metadata import Retrieved
 from .words import id18
 
 
@@ -29,6 +30,7 @@ class Org:
     objects: tuple[str, ...] = ()  # API names of the deal objects
     fields: tuple[str, ...] = ()  # "Object.Field" of the core fields
     metadata_folder: Path | None = None
+    retrieved: Retrieved = field(default_factory=Retrieved)  # what that folder holds
     is_register: bool = False
     rights: frozenset[str] = frozenset()  # the scanner's own, like ViewSetup; empty: not known
     licences: dict[str, str] = field(default_factory=dict)  # profile id (18) -> name of its user licence
