@@ -1,6 +1,18 @@
 -- Delegated administrators that are a partner's or somebody's outside. Where a delegation cannot have an end, it is not blamed
--- for having none, but for standing unused.
-with delegated as (
+-- for having none, but for standing unused. Whoever does more here than administer, such as a user of a CRM, uses the delegation only
+-- with what the audit trail records; who has not even signed in has not used it either.
+with held as (
+    select g.identity_key, g.account, g.permission, g.granted_at, g.expires_at, g.last_used_at, g.last_used_known
+    from grants g
+    where g.source = 'delegation'
+        and g.identity_key is not null
+    union all
+    select m.identity_key, g.account, g.permission, g.granted_at, g.expires_at, g.last_used_at, g.last_used_known
+    from grants g
+    join memberships m on m.group_key = g.identity_key
+    where g.source = 'delegation'
+),
+delegated as (
     select
         g.identity_key,
         min(g.account) as account,
@@ -11,10 +23,26 @@ with delegated as (
         max(g.expires_at) as expires_at,
         max(g.last_used_at) as last_used_at,
         min(case when g.last_used_known then 1 else 0 end) as is_use_known
-    from grants g
-    where g.source = 'delegation'
-        and g.identity_key is not null
+    from held g
     group by g.identity_key
+),
+audited as (
+    select
+        tenant_id,
+        max(case when history_from > $unused_days_before then 0 else 1 end) as is_long
+    from coverage
+    where dataset = 'usage.audit'
+        and status = 'complete'
+    group by tenant_id
+),
+administered as (
+    select
+        identity_id,
+        max(occurred_at) as last_at
+    from usage
+    where dataset = 'usage.audit'
+        and outcome = 'success'
+    group by identity_id
 ),
 weighed as (
     select
@@ -27,17 +55,30 @@ weighed as (
         coalesce(d.is_endless, 1) as is_endless,
         coalesce(f.partner_name, p.name) as held_by,
         coalesce(f.contract_is_ended, p.is_ended, false) as is_ended,
-        case when f.last_used_at > d.last_used_at or d.last_used_at is null then f.last_used_at else d.last_used_at end as used_at,
-        case when f.last_used_known or d.is_use_known = 1 then 1 else 0 end as is_use_known,
+        case
+            when f.kind <> 'delegated_admin' and (u.last_at > d.last_used_at or d.last_used_at is null) then u.last_at
+            when f.kind <> 'delegated_admin' then d.last_used_at
+            when f.last_used_at > d.last_used_at or d.last_used_at is null then f.last_used_at
+            else d.last_used_at
+        end as used_at,
+        case
+            when d.is_use_known = 1 then 1
+            when f.kind = 'delegated_admin' and f.last_used_known then 1
+            when f.kind <> 'delegated_admin' and a.is_long = 1 then 1
+            when f.kind <> 'delegated_admin' and f.last_used_known and coalesce(f.last_used_at < $unused_days_before, true) then 1
+            else 0
+        end as is_use_known,
         case when f.provider in $endless_providers then 1 else 0 end as cannot_end
     from identity_facts f
     left join delegated d on d.identity_key = f.identity_key
+    left join administered u on u.identity_id = f.identity_id
+    left join audited a on a.tenant_id = f.tenant_id
     left join integration_facts o on o.tenant_id = f.tenant_id and o.kind = 'account' and o.name = d.account
     left join partner_facts p on p.partner_id = o.partner_id
     where (f.kind = 'delegated_admin' or d.identity_key is not null)
         and f.is_enabled
         and not coalesce(f.is_provider_owned, false)
-        and (f.is_partner_related or o.integration_id is not null)
+        and (f.is_partner_related or coalesce(f.is_external, false) or o.integration_id is not null)
 ),
 judged as (
     select
@@ -45,6 +86,7 @@ judged as (
         case
             when w.is_ended then 1
             when w.cannot_end = 1 and w.granted_at >= $unused_days_before then 9
+            when w.cannot_end = 1 and w.kind <> 'delegated_admin' and w.created_at >= $unused_days_before then 9
             when w.cannot_end = 1 and w.used_at >= $unused_days_before then 9
             when w.cannot_end = 1 and w.is_use_known = 0 then 8
             when w.cannot_end = 1 then 2
@@ -62,6 +104,8 @@ select
     j.kind,
     coalesce(j.held_by, 'an account that no partner in the register claims') as held_by,
     case
+        when j.permission like 'delegate:%'
+            then 'what was delegated to it (' || replace(replace(j.permission, 'delegate:', ''), '_', ' ') || ')'
         when j.permissions > 1
             then j.permission || ' and ' || cast(j.permissions - 1 as varchar) || ' more'
         else coalesce(j.permission, 'something that was not read')
