@@ -18,6 +18,7 @@ from nhiscan.errors import ConfigError, NhiscanError, StoreError
 from nhiscan.load import Stage
 from nhiscan.model import Tenant
 from nhiscan.resolve import (
+    apps,
     contracts,
     facts,
     integrations,
@@ -27,8 +28,12 @@ from nhiscan.resolve import (
     paths,
     policies,
     privileges,
+    records,
     resources,
+    roles,
+    settings,
     sightings,
+    sign_ins,
     unused,
 )
 from nhiscan.rule import Rule
@@ -45,6 +50,11 @@ STAGES = (
     paths.run,
     unused.run,
     facts.run,
+    apps.run,
+    roles.run,
+    records.run,
+    settings.run,
+    sign_ins.run,
     integrations.run,
     packages.run,
     resources.run,

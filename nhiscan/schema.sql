@@ -679,7 +679,7 @@ create table privileges ( -- what an identity can do, verb by verb
     certainty varchar, -- definite, conditional or potential
     level bigint, -- 0 to 5; null when unknown
     policy_key bigint, -- policy that allows it
-    via_key bigint, -- group through which the policy applies; null when direct
+    via_key bigint, -- group through which the policy applies, or user by whose token an app holds the right; null when direct
     statement varchar, -- the allowing statement, shortened
     considered varchar -- denies and boundaries that were weighed, and what was not read
 );
@@ -692,7 +692,7 @@ create table access_hubs ( -- what stands between many and many in access_edges,
 create table access_edges ( -- who can become or act as whom; an edge to a hub and one from it are one step
     from_key bigint, -- identity that gains, or a hub
     to_key bigint, -- identity that is gained, or a hub; the same identity: it can rewrite its own rights
-    kind varchar, -- may-assume, may-pass, runs-as, may-change, token-create, can-read-secret-of, embeds-credential-of or member-of
+    kind varchar, -- may-assume, may-pass, runs-as, may-change, token-create, can-read-secret-of, embeds-credential-of, acts-as (an app by a user's token) or member-of
     certainty varchar, -- definite, conditional or potential
     is_rewriting boolean, -- the way lets the rights of whoever is gained be rewritten to an administrator's
     path_id varchar, -- escalation path of the provider's table; null: the step is plain
@@ -742,7 +742,7 @@ create table identity_facts ( -- one row an identity (groups and entities left o
     is_nhi boolean, -- null when the source does not tell a person from a machine
     is_enabled boolean, -- the provider lets it in
     is_provider_owned boolean, -- made and run by the provider
-    has_access boolean, -- enabled, and a live credential or a trusted outsider can use it
+    has_access boolean, -- enabled, and a live credential or a trusted outsider can use it; an app: or it holds a live token
     is_trusted_from_outside boolean, -- an account or issuer outside the company may become it
     is_partner_related boolean, -- attributed, disputed or suggested for a partner, or open to an outsider
     partner_id varchar, -- the asserted partner; operator before beneficiary, an ended one first

@@ -43,13 +43,6 @@ where not coalesce(i.is_provider_owned, false)
         else false
     end;
 
-create or replace temp view live as
-select c.*,
-    lower(c.status) = 'active' and i.status = 'enabled' and (c.expires_at is null or c.expires_at > s.as_of) as is_live
-from credentials c
-join identities i using (identity_key)
-cross join scans s;
-
 create or replace temp table holdings_of as
 select identity_key,
     count(*) filter (is_live) as live_credentials,
@@ -58,6 +51,16 @@ select identity_key,
     bool_and(coalesce(last_used_known, false)) filter (kind = 'password') as console_last_used_known
 from live
 group by identity_key;
+
+-- Tokens belong to the users whom an app acts as; their use is the app's too.
+create or replace temp table lent_to as
+select app_key as identity_key,
+    count(*) filter (is_live) as live_tokens,
+    max(last_used_at) as last_used_at,
+    bool_and(coalesce(last_used_known, false)) as last_used_known
+from live
+where app_key <> identity_key
+group by app_key;
 
 -- The highest level that is sure, and the highest that cannot be ruled out. A permission that no table maps leaves its level open
 -- but makes nobody an administrator; a document that could not be read may allow anything.
@@ -85,11 +88,6 @@ select identity_key,
         filter (verb = 'admin' or (verb = 'unknown' and statement is null)) as admin_evidence
 from decided
 group by identity_key;
-
-create or replace temp table partner_rows as
-select *
-from partners
-qualify row_number() over (partition by partner_id order by register_row, name) = 1;
 
 create or replace temp table partner_risks as
 select p.partner_id,

@@ -9,7 +9,17 @@ import duckdb
 
 from nhiscan.resolve import contracts, networks, owners
 
-_STEPS: Final = ("ours", "tenants", "fact_parts", "identity_facts", "credential_facts", "partner_facts", "revocations")
+_STEPS: Final = (
+    "ours",
+    "tenants",
+    "partner_rows",
+    "held_tokens",
+    "fact_parts",
+    "identity_facts",
+    "credential_facts",
+    "partner_facts",
+    "revocations",
+)
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:

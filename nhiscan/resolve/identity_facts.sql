@@ -15,6 +15,7 @@ select i.identity_key,
     i.status = 'enabled' as is_enabled,
     coalesce(i.is_provider_owned, false) as is_provider_owned,
     case
+        when coalesce(l.live_tokens, 0) > 0 then true
         when i.status <> 'enabled' then false
         when coalesce(h.live_credentials, 0) > 0 or x.identity_key is not null then true
         when cc.tenant_id is null then null
@@ -47,10 +48,16 @@ select i.identity_key,
     r.next_id as admin_next_id,
     coalesce(h.live_credentials, 0) as live_credentials,
     i.created_at,
-    greatest(i.last_used_at, h.last_used_at) as last_used_at,
-    i.last_used_known,
-    i.last_used_source,
-    case when i.last_used_known then coalesce(greatest(i.last_used_at, h.last_used_at), i.created_at) end as idle_since,
+    greatest(i.last_used_at, h.last_used_at, l.last_used_at) as last_used_at,
+    i.last_used_known or coalesce(l.last_used_known and cc.tenant_id is not null, false) as last_used_known,
+    case
+        when not i.last_used_known and l.last_used_known and cc.tenant_id is not null then 'use of the tokens that it holds'
+        else i.last_used_source
+    end as last_used_source,
+    case
+        when i.last_used_known or l.last_used_known and cc.tenant_id is not null
+            then coalesce(greatest(i.last_used_at, h.last_used_at, l.last_used_at), i.created_at)
+    end as idle_since,
     i.has_console_password,
     h.console_last_used_at,
     coalesce(h.console_last_used_known, false) as console_last_used_known,
@@ -63,7 +70,8 @@ select i.identity_key,
     p.reason as contract_reason,
     p.register_row as contract_row,
     case
-        when greatest(i.last_used_at, h.last_used_at) > p.ended_at then greatest(i.last_used_at, h.last_used_at)
+        when greatest(i.last_used_at, h.last_used_at, l.last_used_at) > p.ended_at
+            then greatest(i.last_used_at, h.last_used_at, l.last_used_at)
     end as use_after_end_at,
     i.is_external,
     i.licence,
@@ -75,6 +83,7 @@ left join stated d using (identity_key)
 left join tenant_environments e on e.tenant_id = i.tenant_id
 left join open_to_outside x on x.identity_key = i.identity_key
 left join holdings_of h on h.identity_key = i.identity_key
+left join lent_to l on l.identity_key = i.identity_key
 left join powers w on w.identity_key = i.identity_key
 left join attributed a on a.identity_key = i.identity_key
 left join first_partner p on p.identity_key = i.identity_key

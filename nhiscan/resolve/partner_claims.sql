@@ -91,7 +91,13 @@ join (
     select text, rtrim(regexp_extract(lower(text), '[^\s<>,;:"()]+@[^\s<>,;:"()@]+'), '.') as address
     from (select distinct text from texts)
 ) a using (text)
-where a.address <> '';
+where a.address <> ''
+union all
+-- a publisher that is called by its domain
+select identity_key, lower(trim(value)), 'its publisher'
+from signs
+where kind = 'publisher'
+    and regexp_full_match(trim(value), '[^\s@/:]+\.[^\s@/:.]+');
 
 -- one row an address that a person has or had; a present address beats a former one
 create or replace temp table person_addresses as
@@ -130,6 +136,21 @@ join identities i using (identity_key)
 join alias_keys a on a.kind = h.kind and a.key = h.key
 where i.kind not in ('group', 'entity')
     and (a.our_tenant is null or a.our_tenant in (i.tenant_id, split_part(i.tenant_id, ':', 2)))
+union
+select g.identity_key, v.partner_id, 'alias', 4,
+    g.kind || ' ' || g.value, null,
+    case g.kind
+        when 'salesforce_account' then 'it belongs to account ' || g.value
+        when 'hubspot_company' then 'it belongs to company ' || g.value
+        when 'publisher' then 'its publisher is ' || g.value
+        else 'its ' || replace(g.kind, '_', ' ') || ' is ' || g.value
+    end || ', a ' || g.kind || ' of the partner',
+    0.95, v.register_row
+from signs g
+join sign_values v on v.kind = g.kind and v.value = g.value
+join identities i using (identity_key)
+where i.kind not in ('group', 'entity')
+    and (v.our_tenant is null or v.our_tenant in (i.tenant_id, split_part(i.tenant_id, ':', 2)))
 union
 select t.identity_key, v.partner_id, 'tag', 3, 'tag', null,
     'tag ' || t.name || ' = "' || t.value || '" is the partner''s ' || v.what,

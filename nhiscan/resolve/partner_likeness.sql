@@ -25,6 +25,28 @@ select distinct r.identity_key, k.partner_id, k.name, k.register_row
 from runs r
 join likeness_keys k on k.key = r.run;
 
+-- what the CRM calls the accounts that identities belong to
+create or replace temp table like_accounts as
+with called as (
+    select distinct tenant_id, account_id, name
+    from partner_accounts
+),
+starts as (
+    select tenant_id, account_id, name, words, generate_subscripts(words, 1) as position, unnest(words) as word
+    from (
+        select *, words_of(name) as words
+        from called
+    )
+),
+runs as (
+    select tenant_id, account_id, name, array_to_string(words[position:position + unnest([0, 1, 2, 3, 4])], '') as run
+    from starts
+    where word in (select prefix from likeness_keys)
+)
+select distinct r.tenant_id, r.account_id, r.name as account, k.partner_id, k.name, k.register_row
+from runs r
+join likeness_keys k on k.key = r.run;
+
 create or replace temp table like_values as
 with starts as (
     select value, words, generate_subscripts(words, 1) as position, unnest(words) as word
@@ -48,6 +70,13 @@ select l.identity_key, l.partner_id, 'likeness', 0, 'likeness', null, l.evidence
 from (
     select identity_key, partner_id, 'its name contains "' || name || '"' as evidence, register_row
     from like_names
+    union
+    select i.identity_key, a.partner_id,
+        'its account "' || a.account || '" (' || a.account_id || ') is called like "' || a.name || '"', a.register_row
+    from like_accounts a
+    join signs g on g.value = a.account_id and g.kind in ('salesforce_account', 'hubspot_company')
+    join identities i on i.identity_key = g.identity_key and i.tenant_id = a.tenant_id
+    where i.kind not in ('group', 'entity')
     union
     select t.identity_key, v.partner_id, 'its tag ' || t.name || ' contains "' || v.name || '"', v.register_row
     from tags t

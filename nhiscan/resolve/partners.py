@@ -7,6 +7,7 @@ about one fact; partners.sql weighs the claims. Likeness only ever suggests.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from importlib import resources
@@ -57,6 +58,12 @@ _ORDINARY_WORDS: Final = frozenset(_ORDINARY_TEXT.split())
 _SHORTEST_LIKENESS: Final = 4
 _TEXTUAL_ALIASES: Final = frozenset({"publisher"})  # names, whose legal suffix may be left out
 
+# Ids of accounts begin with 001; the last three characters of the long form say which of the others are capitals.
+# Source: Salesforce Help, "What are Salesforce ID's and how can I use them?" (15 and 18 characters).
+_ACCOUNT: Final = re.compile(r"(?<![0-9A-Za-z])001[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?(?![0-9A-Za-z])")
+_SOURCES: Final = {"salesforce": "salesforce_account", "hubspot": "hubspot_company"}  # kinds of alias
+_CAPITALS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Fills identity_partners; groups are left out, their members hold the access."""
@@ -94,6 +101,7 @@ def read_register(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
     shared = {
         (kind, key) for _, kind, value, _, exclusive, _ in aliases if not exclusive for key in alias_forms(kind, value)
     }
+    aliases += _accounts(con)
     aliases = [
         alias for alias in aliases if all((alias[1], key) not in shared for key in alias_forms(alias[1], alias[2]))
     ]
@@ -108,6 +116,7 @@ def read_register(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
         ),
     )
     _match_tags(con, partners, aliases)
+    _match_signs(con, aliases)
     return partners
 
 
@@ -145,7 +154,46 @@ def alias_forms(kind: str, value: str) -> set[str]:
         return {text.strip("/")}
     if kind == "entra_tenant":
         return {folded}
+    if kind == "salesforce_account":
+        return _account_forms(text)
+    if kind == "hubspot_company":
+        return {text.rstrip("/").rpartition("/")[2]}
     return {text}
+
+
+def _account_forms(text: str) -> set[str]:
+    """An id of 15 characters and the same with its three of check, which allow for case that was lost."""
+    found = _ACCOUNT.search(text)
+    if found is None:
+        return {text}
+    short, check = found[0][:15], found[0][15:].upper()
+    if check:
+        bits = [_CAPITALS.find(char) for char in check]
+        if min(bits) < 0:
+            return {text}
+        is_capital = [bits[place // 5] >> place % 5 & 1 for place in range(15)]
+        short = "".join(
+            char.upper() if capital else char.lower() for char, capital in zip(short, is_capital, strict=True)
+        )
+    return {short, short + _check(short)}
+
+
+def _check(short: str) -> str:
+    chunks = (short[start : start + 5] for start in range(0, 15, 5))
+    return "".join(_CAPITALS[sum(1 << place for place, char in enumerate(chunk) if char.isupper())] for chunk in chunks)
+
+
+def _accounts(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """As aliases: the records of a CRM that the register was exported from."""
+    exported = con.execute(
+        "select distinct partner_id, source_system, source_id, register_row from partners "
+        "where source_system <> '' and source_id <> '' order by all"
+    ).fetchall()
+    return [
+        (partner_id, _SOURCES[name], source_id, None, True, row)
+        for partner_id, system, source_id, row in exported
+        if (name := system.partition(":")[0].strip().casefold()) in _SOURCES
+    ]
 
 
 def _ascii(domain: str) -> str:
@@ -189,6 +237,35 @@ def _match_tags(con: duckdb.DuckDBPyConnection, partners: list[Any], aliases: li
         "tag_values",
         ("value", "partner_id", "what", "our_tenant", "register_row"),
         ((value, *entry) for (value,) in values for entry in sorted(_named(value, whole, bare), key=str)),
+    )
+
+
+def _match_signs(con: duckdb.DuckDBPyConnection, aliases: list[Any]) -> None:
+    """Fills sign_values: whom each distinct sign of an identity names by an alias of its kind."""
+    whole: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
+    bare: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
+    by_form: dict[tuple[str, str], set[tuple[Any, ...]]] = defaultdict(set)
+    for partner_id, kind, value, our_tenant, _, row in aliases:
+        if kind in _TEXTUAL_ALIASES:
+            _index(value, (partner_id, our_tenant, row), whole, bare)
+        else:
+            for form in alias_forms(kind, value):
+                by_form[kind, form].add((partner_id, our_tenant, row))
+    found = con.execute("select distinct kind, value from signs order by all").fetchall()
+    _fill(
+        con,
+        "sign_values",
+        ("kind", "value", "partner_id", "our_tenant", "register_row"),
+        (
+            (kind, value, *entry)
+            for kind, value in found
+            for entry in sorted(
+                _named(value, whole, bare)
+                if kind in _TEXTUAL_ALIASES
+                else {each for form in alias_forms(kind, value) for each in by_form.get((kind, form), ())},
+                key=str,
+            )
+        ),
     )
 
 

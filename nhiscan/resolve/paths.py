@@ -13,7 +13,16 @@ from typing import Final
 
 import duckdb
 
-from nhiscan.resolve import aws_edges, aws_iam, escalation, paths_assume, paths_escalation, secret_edges, vault_edges
+from nhiscan.resolve import (
+    app_rights,
+    aws_edges,
+    aws_iam,
+    escalation,
+    paths_assume,
+    paths_escalation,
+    secret_edges,
+    vault_edges,
+)
 from nhiscan.resolve.privilege_rows import batched, insert_rows
 
 MOST_HOPS: Final = 8
@@ -94,7 +103,12 @@ def _leave_open(con: duckdb.DuckDBPyConnection, holders: aws_edges.Holders) -> N
 
 
 # Each writes edges of its own kind.
-EDGES: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (aws, vault_edges.run, secret_edges.run)
+EDGES: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
+    aws,
+    vault_edges.run,
+    secret_edges.run,
+    app_rights.edges,
+)
 
 
 def reach(con: duckdb.DuckDBPyConnection) -> None:

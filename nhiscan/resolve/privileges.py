@@ -8,7 +8,7 @@ from typing import Final
 
 import duckdb
 
-from nhiscan.resolve import aws_iam, table_privileges, vault
+from nhiscan.resolve import app_rights, aws_iam, table_privileges, vault
 
 EVALUATORS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection], None]]] = {
     "aws": aws_iam.run,
@@ -34,6 +34,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         else:
             continue
         con.execute(_sql("privileges_uncovered"), {"provider": provider, "needed": needed})
+    app_rights.run(con)
 
 
 def check(provider: str) -> None:
