@@ -39,6 +39,7 @@ class Org:
     holders: dict[str, str] = field(default_factory=dict)
     sums: set[str] = field(default_factory=set)  # the permission sets (18) that are left out there
     api_only: set[str] | None = None  # user ids (18) that may use the API only; None: not known
+    users: set[str] = field(default_factory=set)  # ids (18) of all that were read
     mails: dict[str, str] = field(default_factory=dict)  # user id (18) of an insider -> mail address
     accounts: set[str] = field(default_factory=set)  # account ids (18) of outsiders
     apps: dict[str, list[str]] = field(default_factory=dict)  # name of an app, lower case -> our ids of those so named
@@ -46,6 +47,8 @@ class Org:
     app_settings: dict[str, AppSettings] = field(
         default_factory=dict
     )  # our id of an app -> what is known; yielded last
+    connected: set[tuple[str, str]] = field(default_factory=set)  # app (our id) and user (18) of tokens said so far
+    seen_whole: set[str] = field(default_factory=set)  # API names of objects of which the scanner sees every record
     identities: set[str] = field(default_factory=set)  # ids of those that were said so far
     resources: set[str] = field(default_factory=set)
 
@@ -74,12 +77,13 @@ class Org:
         name: str,
         columns: Sequence[str],
         *datasets: str,
+        spoils: tuple[str, ...] = (),
         where: str = "",
         optional: Mapping[str, tuple[str, ...]] | None = None,
         tooling: bool = False,
         needs: str | None = None,
     ) -> Iterator[Json]:
-        """The rows of an object, counted for `datasets`; a refusal counts against them and ends the rows.
+        """The rows of an object, counted for `datasets`; a refusal counts against them and `spoils`, and ends the rows.
 
         `optional`: columns that an edition or a right may hide, and the datasets that are short without them; the rest
         is then asked for again. `where`: what follows FROM. `needs`: the permission that is missing when it is denied.
@@ -96,13 +100,20 @@ class Org:
         if refusal is None or rows.count:
             self.tally.answer(*datasets)
         if refusal is not None:
-            self.tally.refuse(refusal, *datasets, needs=needs)
+            self.tally.refuse(refusal, *datasets, *spoils, needs=needs)
 
-    def count(self, soql: str, *datasets: str, tooling: bool = False, needs: str | None = None) -> int | None:
-        """The answer to a `SELECT COUNT() ...`; None: refused, which counts against `datasets`."""
+    def count(
+        self,
+        soql: str,
+        *datasets: str,
+        spoils: tuple[str, ...] = (),
+        tooling: bool = False,
+        needs: str | None = None,
+    ) -> int | None:
+        """The answer to a `SELECT COUNT() ...`; None: refused, which counts against `datasets` and `spoils`."""
         answer = self.api.count(soql, tooling=tooling)
         if isinstance(answer, Refusal):
-            self.tally.refuse(answer, *datasets, needs=needs)
+            self.tally.refuse(answer, *datasets, *spoils, needs=needs)
             return None
         self.tally.answer(*datasets)
         return answer
