@@ -18,13 +18,23 @@ from nhiscan.errors import ConfigError
 from nhiscan.model import Record, Tenant
 from nhiscan.secret import Secret
 
+from . import accounts, apps, external_apps, groups, probe, secrets, tokens, users
 from .api import Api
 from .coverage import PERMISSIONS, Tally
 from .login import Door
 from .org import Org
 
 # Every part of an org, in the order in which they are read: what is referred to comes first.
-PARTS: Final[tuple[Callable[[Org], Iterator[Record]], ...]] = ()
+PARTS: Final[tuple[Callable[[Org], Iterator[Record]], ...]] = (
+    probe.records,
+    groups.records,
+    users.records,
+    accounts.records,
+    apps.records,
+    external_apps.records,
+    tokens.records,
+    secrets.records,
+)
 
 
 @dataclass(frozen=True)

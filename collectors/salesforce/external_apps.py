@@ -1,0 +1,254 @@
+"""External client apps: what each may ask for, its policies, and who has connected it.
+
+API: ExternalClientApplication, ExtlClntApp... (Tooling); Connect REST apps/oauth/usage, which lists their tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from nhiscan.model import AppScope, AppSettings, Credential, Identity, Record
+
+from .api import Json
+from .apps import app_hints, named
+from .coverage import ECA
+from .org import Org
+from .words import id18, moment
+
+_SCOPE: Final = "OauthScopes"
+# OAuth scope -> what it gives of the user's rights. Help, "OAuth Tokens and Scopes"; a scope that is not here is data.
+_GIVES: Final = {
+    "FULL": "all",
+    "WEB": "all",
+    "API": "all",
+    "VF": "all",
+    "LIGHTNING": "all",
+    "SSO": "all",
+    "HUB_API": "all",
+    "ADDRESS": "self",
+    "EMAIL": "self",
+    "PHONE": "self",
+    "PROFILE": "self",
+    "OPENID": "self",
+    "CUSTOM_PERMISSIONS": "self",
+    "DATA_CLOUD_USER_CLAIMS": "self",
+    "OFFLINE_ACCESS": "none",
+    "REFRESH_TOKEN": "none",
+    "FORGOT_PASSWORD": "none",
+    "USER_REGISTRATION_API": "none",
+    "PWDLESS_LOGIN_API": "none",
+}
+_DATA: Final = frozenset(
+    {
+        "CDP_API", "CDP_CALCULATED_INSIGHT_API", "CDP_IDENTITYRESOLUTION_API", "CDP_INGEST_API", "CDP_PROFILE_API",
+        "CDP_QUERY_API", "CDP_SEGMENT_API", "CHATBOT_API", "CHATTER_REST_API", "CONTENT", "ECLAIR_REST_API",
+        "EINSTEIN_GPT_API", "INTERACTION_API", "MCP_API", "PARDOT_API", "SCRT_API", "SEMANTIC_LAYER_API", "SFAP_API",
+        "WAVE_REST_API", "A2A_API",
+    }
+)  # fmt: skip
+_USERS: Final = {"adminapprovedpreauthorized": True, "allselfauthorized": False}
+_POLICIES: Final = {  # Metadata API, "RefreshTokenPolicyType"
+    "infinite": "never_expires",
+    "zero": "immediate",
+    "specificinactivity": "idle_days",
+    "specificlifetime": "fixed_days",
+}
+_DAYS: Final = {"days": 1, "months": 30}
+_OF_TOKENS: Final = ("credentials", "credentials.created", "credentials.last_used")
+_SPOILED: Final = ("apps.scopes", "apps.settings")
+_PAGE: Final = 100
+_MOST_PAGES: Final = 1_000
+_NOT_REFRESH: Final = "enforce_relaxrefresh"
+
+
+@dataclass(frozen=True)
+class _App:
+    row: Json
+    settings: Json | None  # ExtlClntAppOauthSettings; None: not read or not there
+    policy: Json | None  # ExtlClntAppOauthPlcyCnfg
+    switch: Json | None  # ExtlClntAppPlcyCnfg
+    ranges: int | None  # address ranges of its tokens; None: not read
+
+
+def records(org: Org) -> Iterator[Record]:
+    """External client apps with scopes and policies; then who uses them."""
+    columns = ("Id", "DeveloperName", "MasterLabel", "ContactEmail", "NamespacePrefix", "CreatedById", "CreatedDate")
+    rows = list(org.rows("ExternalClientApplication", columns, "apps", spoils=_SPOILED, tooling=True, needs=ECA))
+    settings = {id18(str(row["ExternalClientApplicationId"])): row for row in _settings(org)} if rows else {}
+    policies = {id18(str(row["ExternalClientApplicationId"])): row for row in _policies(org)} if rows else {}
+    switches = {id18(str(row["ExternalClientApplicationId"])): row for row in _switches(org)} if rows else {}
+    ranges = _ranges(org) if settings else {}
+    if not rows:
+        org.tally.answer("apps.scopes", "apps.settings")
+    for row in rows:
+        native_id = id18(str(row["Id"]))
+        of = settings.get(native_id)
+        count = None if of is None or ranges is None else ranges.get(id18(str(of["Id"])), 0)
+        yield from _records(org, _App(row, of, policies.get(native_id), switches.get(native_id), count))
+    yield from _usage(org)
+
+
+def _settings(org: Org) -> Iterator[Json]:
+    described = org.api.describe("ExtlClntAppOauthSettings", tooling=True)
+    scopes = sorted(name for name in described if name.startswith(_SCOPE)) if isinstance(described, frozenset) else []
+    columns = ("Id", "ExternalClientApplicationId", *scopes)
+    return org.rows("ExtlClntAppOauthSettings", columns, "apps.scopes", tooling=True, needs=ECA)
+
+
+def _policies(org: Org) -> Iterator[Json]:
+    columns = (
+        "ExternalClientApplicationId",
+        "PermittedUsersPolicyType",
+        "RefreshTokenPolicyType",
+        "RefreshTokenValidityPeriod",
+        "RefreshTokenValidityUnit",
+        "IpRelaxationPolicyType",
+        "IsClientCredentialsFlowEnabled",
+        "IsTokenExchangeFlowEnabled",
+    )
+    return org.rows("ExtlClntAppOauthPlcyCnfg", columns, "apps.settings", tooling=True, needs=ECA)
+
+
+def _switches(org: Org) -> Iterator[Json]:
+    columns = ("ExternalClientApplicationId", "IsEnabled", "OauthPluginStatus")
+    return org.rows("ExtlClntAppPlcyCnfg", columns, "apps.settings", spoils=("apps",), tooling=True, needs=ECA)
+
+
+def _ranges(org: Org) -> dict[str, int] | None:
+    """How many address ranges the tokens of each app are bound to, by its OAuth settings; None: refused."""
+    rows = org.api.query("SELECT Id, ExtlClntAppOauthSettingsId FROM ExtlClntAppOauthIpRange", tooling=True)
+    found: dict[str, int] = {}
+    for row in rows:
+        of = id18(str(row.get("ExtlClntAppOauthSettingsId") or ""))
+        found[of] = found.get(of, 0) + 1
+    if rows.refusal is not None:
+        org.tally.refuse(rows.refusal, "apps.settings", needs=ECA)
+        return None
+    return found
+
+
+def _records(org: Org, app: _App) -> Iterator[Record]:
+    row = app.row
+    native_id = id18(str(row["Id"]))
+    identity_id = org.id("oauth_app", native_id)
+    name = str(row.get("MasterLabel") or row["DeveloperName"])
+    yield Identity(
+        identity_id=identity_id,
+        provider="salesforce",
+        tenant_id=org.tenant_id,
+        kind="oauth_app",
+        name=name,
+        native_id=native_id,
+        is_nhi=True,
+        status="disabled" if app.switch is not None and app.switch.get("IsEnabled") is False else "enabled",
+        created_at=moment(row.get("CreatedDate")),
+        is_installed=True,
+    )
+    named(org, identity_id, name, row.get("DeveloperName"))
+    yield from app_hints(org, identity_id, row, row.get("NamespacePrefix") or None)
+    yield from scopes_of(identity_id, app.settings or {})
+    org.app_settings[identity_id] = settings_of(identity_id, app.policy, app.ranges)
+
+
+def scopes_of(identity_id: str, settings: Json) -> Iterator[AppScope]:
+    """One row a scope that is switched on, in OAuth's spelling."""
+    for column in sorted(settings):
+        if column.startswith(_SCOPE) and settings[column] is True:
+            name = column.removeprefix(_SCOPE)
+            yield AppScope(identity_id, scope=name.lower(), gives=gives(name))
+
+
+def gives(scope: str) -> str | None:
+    """What a scope gives of the user's rights; None: one of later days."""
+    name = scope.upper()
+    return _GIVES.get(name, "data" if name in _DATA else None)
+
+
+def settings_of(identity_id: str, policy: Json | None, ranges: int | None) -> AppSettings:
+    """What the policies say; PKCE, rotation and most flows stand in the metadata only."""
+    said = policy or {}
+    kind, days = _refresh(said)
+    relaxation = str(said.get("IpRelaxationPolicyType") or "").casefold()
+    users = str(said.get("PermittedUsersPolicyType") or "").casefold()
+    # Enforced are the networks of the user's profile, of which nothing is known here.
+    is_open = None if policy is None or ranges is None or relaxation.startswith("enforce") else True
+    return AppSettings(
+        identity_id,
+        refresh_policy=kind,
+        refresh_days=days,
+        is_approved_users_only="preauthorized" in users or "preapproved" in users or "admin" in users
+        if users
+        else None,
+        is_network_bound=True if ranges else None if is_open is None else False,
+        is_refresh_network_bound=False
+        if relaxation == _NOT_REFRESH
+        else True
+        if ranges
+        else None
+        if is_open is None
+        else False,
+    )
+
+
+def _refresh(said: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    """refresh_policy and refresh_days; hours are rounded up to days."""
+    word = str(said.get("RefreshTokenPolicyType") or "").casefold()
+    period, unit = said.get("RefreshTokenValidityPeriod"), str(said.get("RefreshTokenValidityUnit") or "").casefold()
+    days = None
+    if isinstance(period, int | float):
+        days = -(-int(period) // 24) if unit == "hours" else int(period) * _DAYS[unit] if unit in _DAYS else None
+    policy = _POLICIES.get(word)
+    return policy, days if policy in ("idle_days", "fixed_days") else None
+
+
+def _usage(org: Org) -> Iterator[Record]:
+    """Every token of every app that has any: one call for each app and user."""
+    for app in _listed(org, "apps/oauth/usage", "apps"):
+        identifier = str(app.get("identifier") or "")
+        identity_id = org.developer_names.get(str(app.get("developerName") or ""), org.id("oauth_app", identifier))
+        if not identifier or identity_id not in org.identities:
+            continue
+        at = f"apps/oauth/usage/{quote(identifier, safe='')}"
+        for user in _listed(org, f"{at}/users", "users"):
+            answer = org.get(f"{at}/{quote(str(user.get('userIdentifier')), safe='')}/tokens", *_OF_TOKENS, needs=ECA)
+            for n, token in enumerate((answer or {}).get("tokens") or ()):
+                org.ctx.progress("salesforce: tokens")
+                yield _token(org, identity_id, token, n)
+
+
+def _token(org: Org, identity_id: str, token: Json, n: int) -> Credential:
+    user = id18(str(token.get("userIdentifier") or ""))
+    org.connected.add((identity_id, user))
+    # The only id of a token stands at the end of the address that revokes it for whoever may.
+    listed = str(token.get("revocationUrl") or "").rpartition("/")[2]
+    native_id = id18(listed) if listed else f"{identity_id.rpartition('/')[2]}/{user}/{n}"
+    return Credential(
+        credential_id=f"{org.tenant_id}:oauth_token/{native_id}",
+        identity_id=org.identity_id(user),
+        provider="salesforce",
+        tenant_id=org.tenant_id,
+        kind="oauth_token",
+        native_id=native_id,
+        status="active",
+        is_replaceable=True,
+        created_at=moment(token.get("initialConnectionAt")),
+        last_used_at=moment(token.get("lastUsedAt")),
+        last_used_known=True,
+        last_used_source="usage of the external client app",
+        app_id=identity_id,
+    )
+
+
+def _listed(org: Org, path: str, name: str) -> Iterator[Json]:
+    """Every item of a Connect REST list, by page number; an empty page is the end, as every page has a link."""
+    for page in range(_MOST_PAGES):
+        answer = org.get(path, *_OF_TOKENS, params={"page": str(page), "pageSize": str(_PAGE)}, needs=ECA)
+        items = answer.get(name) if answer is not None else None
+        if answer is None or not isinstance(items, list):
+            return
+        if not items:
+            return
+        yield from (item for item in items if isinstance(item, dict))
