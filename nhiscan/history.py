@@ -30,6 +30,7 @@ _FIELDS: Final = tuple(field.name for field in dataclasses.fields(Use))
 _EMPTY: Final = f"create or replace temp table kept as select {', '.join(_FIELDS)} from usage where false"
 # Older events stay on disk and enter no scan: a year of weekly reviews, and some weeks to act on them.
 MOST_DAYS: Final = 400
+_EVER: Final = datetime(1970, 1, 1)  # as tables hold times: UTC without a zone
 # Read again each time, because providers deliver late: CloudTrail within minutes, event files of a CRM within a day.
 OVERLAP: Final = timedelta(days=1)
 _PLAIN: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -71,14 +72,17 @@ def reaches(state: Path) -> dict[tuple[str, str], Reach]:
 
 
 def events(state: Path, tenant_id: str, dataset: str, *, as_of: datetime) -> list[Use]:
-    """The kept events of one dataset of a tenant that may still enter a scan, oldest first.
+    """All kept events of one dataset of a tenant until `as_of`, oldest first, also those too old to enter a scan.
 
     Raises: StoreError naming a file that cannot be read.
     """
     with store.empty() as con:
         con.execute(_EMPTY)
-        _read_folder(con, state, tenant_id, dataset, oldest=_floor(as_of))
-        rows = con.execute(f"select {', '.join(_FIELDS)} from kept order by occurred_at, event_id").fetchall()
+        _read_folder(con, state, tenant_id, dataset, oldest=_EVER)
+        rows = con.execute(
+            f"select {', '.join(_FIELDS)} from kept where occurred_at <= ? order by occurred_at, event_id",
+            [_naive(as_of)],
+        ).fetchall()
     found = [Use(*row) for row in rows]
     return [dataclasses.replace(event, occurred_at=event.occurred_at.replace(tzinfo=UTC)) for event in found]
 

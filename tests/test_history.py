@@ -100,6 +100,19 @@ def test_events_older_than_the_limit_stay_on_disk_and_enter_no_scan(tmp_path: Pa
     assert len(kept_files(tmp_path)) == 1
 
 
+def test_a_collector_is_told_of_events_that_are_too_old_for_a_scan(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def tell(ctx: Context) -> Iterator[Record]:
+        told.extend(kept.event_id for kept in ctx.before(CRM, "usage.calls"))
+        yield tenant(CRM)
+
+    run(tmp_path, [crm(event("1"), event("2", weeks=1))], at=START + WEEK)
+    run(tmp_path, [System("crm", tell)], at=START + timedelta(days=history.MOST_DAYS + 1))
+    run(tmp_path, [System("crm", tell)], at=START + timedelta(days=1))
+    assert told == ["crm:eu:event/1", "crm:eu:event/2", "crm:eu:event/1"]
+
+
 # How far was read
 
 
