@@ -1,0 +1,134 @@
+"""How completely each dataset of an account was read, and what HubSpot offers to nobody."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from nhiscan.model import Coverage
+
+from .reading import Refusal
+
+_ACTIVITY: Final = ("account-info.security.read",)
+_USERS: Final = ("settings.users.read",)
+_TEAMS: Final = ("settings.users.teams.read",)
+_OWNERS: Final = ("crm.objects.owners.read",)
+_ACCOUNT: Final = ("oauth",)
+_FOLDED: Final = (*_ACCOUNT, *_ACTIVITY)
+# Any one scope that HubSpot's description names for a call is enough; these are the narrowest.
+PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "identities": (*_FOLDED, *_USERS, *_OWNERS),
+    "identities.tags": _FOLDED,
+    "identities.last_used": (*_ACTIVITY, *_USERS),
+    "identities.mfa": (*_ACTIVITY, *_USERS),
+    "memberships": (*_USERS, *_TEAMS),
+    "credentials": _FOLDED,
+    "credentials.created": _FOLDED,
+    "credentials.last_used": (),
+    "apps": _FOLDED,
+    "apps.scopes": (),
+    "apps.settings": (),
+    "grants": _USERS,
+    "grants.objects": (),
+    "grants.fields": (),
+    "objects": (),
+    "partner_accounts": (),
+    "delegated_admins": (),
+    "sessions": (),
+    "settings": _ACCOUNT,
+    "settings.logging": _ACTIVITY,
+    "settings.sign_in": _ACTIVITY,
+    "settings.sessions": _ACTIVITY,
+    "settings.passwords": (),
+    "settings.apps": (),
+    "usage.logins": _ACTIVITY,
+    "usage.audit": _ACTIVITY,
+    "usage.exports": _ACTIVITY,
+    "usage.calls": _ACTIVITY,
+}
+_NO_LIST: Final = (
+    "HubSpot has no list of private apps, service keys, installed apps and keys: they are concluded from its security "
+    "activity, so that one which nobody touched {since} is missing"
+)
+# What holds however well everything was answered.
+LIMITS: Final[Mapping[str, str]] = {
+    "identities": f"{_NO_LIST}; users are listed",
+    "apps": _NO_LIST,
+    "credentials": _NO_LIST,
+    "credentials.created": f"{_NO_LIST}, and the age of one that was made before is unknown",
+    "identities.last_used": "of users, the logins of the last 90 days; nothing says when an app or key was used",
+    "identities.mfa": "known only of users who added or removed a second factor {since}",
+    "credentials.last_used": "HubSpot counts the calls of all private apps and keys together, not of each",
+    "apps.scopes": "only the holder of an app's client secret can ask what scopes its tokens have",
+    "apps.settings": "HubSpot offers no settings of an app",
+    "grants": "HubSpot names a user's roles but not what they permit, nor the scopes of an app or key; super "
+    "administrators are known",
+    "grants.objects": "HubSpot offers no permissions of users or roles on objects",
+    "grants.fields": "HubSpot offers no permissions of users or roles on properties",
+    "objects": "not read: it would take the right to read records",
+    "partner_accounts": "not read: it would take the right to read companies",
+    "delegated_admins": "accounts and agencies that manage this one are not listed; their users are, by their address",
+    "sessions": "HubSpot offers no list of sessions",
+    "settings.sign_in": "HubSpot has no call for sign-in settings: changes {since} are concluded",
+    "settings.sessions": "HubSpot has no call for session settings: changes of allowed networks {since} are concluded",
+    "settings.passwords": "HubSpot has no call for its password rules",
+    "settings.apps": "HubSpot has no call for its rules about apps",
+    "usage.calls": "the audit log holds what users did in the last {days} days, and no call of an app or key",
+}
+NO_LABELS: Final = "HubSpot keeps no labels; who made an app or key is told from its security activity"
+_SHOWN: Final = 5  # refusals quoted for a dataset
+_GRAVITY: Final = ("denied", "failed", "truncated", "not_licensed")
+
+
+@dataclass
+class Tally:
+    """Answers and refusals by dataset, as they come in; `history_from`: how far back the source reaches."""
+
+    answered: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, list[Refusal]] = field(default_factory=dict)
+    history_from: dict[str, datetime] = field(default_factory=dict)
+
+    def count(self, answer: object, *datasets: str) -> None:
+        if isinstance(answer, Refusal):
+            for dataset in datasets:
+                self.refused.setdefault(dataset, []).append(answer)
+        else:
+            self.answered.update(datasets)
+
+    def coverage(
+        self, tenant_id: str, collected_at: datetime, *, since: datetime | None, days: int
+    ) -> Iterator[Coverage]:
+        """Exactly one record for each dataset. `since`: the oldest event known; `days`: of the audit log."""
+        words = {"since": "since it began" if since is None else f"since {since:%Y-%m-%d}", "days": days}
+        for dataset in PERMISSIONS:
+            status, reason = "complete", None
+            refusals = self.refused.get(dataset, [])
+            if refusals:
+                worst = min((refusal.status for refusal in refusals), key=_GRAVITY.index)
+                status = "partial" if self.answered[dataset] else worst
+                reason = _quoted(refusals)
+            elif dataset == "identities.tags":
+                status, reason = "not_applicable", NO_LABELS
+            elif dataset in LIMITS:
+                status, reason = "unsupported", LIMITS[dataset].format(**words)
+            missing = dict.fromkeys(refusal.missing_permission for refusal in refusals if refusal.missing_permission)
+            yield Coverage(
+                provider="hubspot",
+                tenant_id=tenant_id,
+                dataset=dataset,
+                status=status,
+                reason=reason,
+                missing_permission=", ".join(missing) or None,
+                call=", ".join(dict.fromkeys(refusal.call for refusal in refusals if refusal.call)) or None,
+                history_from=self.history_from.get(dataset),
+                collected_at=collected_at,
+            )
+
+
+def _quoted(refusals: list[Refusal]) -> str:
+    texts = list(dict.fromkeys(f"{r.call}: {r.reason}" if r.call else r.reason for r in refusals))
+    more = len(texts) - _SHOWN
+    return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
