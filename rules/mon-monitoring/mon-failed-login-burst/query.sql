@@ -168,7 +168,9 @@ select
     end as after,
     case
         when l.has_holes = 1 then 'the log of sign-ins has holes'
-        else 'the log of sign-ins reaches back only to ' || coalesce(substr(cast(l.history_from as varchar), 1, 10), 'an unknown day')
+        when l.history_from > $recent_days_before
+            then 'the log of sign-ins reaches back only to ' || substr(cast(l.history_from as varchar), 1, 10)
+        when l.tenant_id is not null and l.history_from is null then 'nobody knows how far back the log of sign-ins reaches'
     end as doubt,
     coalesce(b.in_at, t.in_at) as let_in_at,
     f.level

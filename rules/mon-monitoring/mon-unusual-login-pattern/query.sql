@@ -109,14 +109,19 @@ select
     f.native_id,
     s.occurred_at as seen,
     $history_days - $recent_days as days_before,
-    case when s.is_country_new = 1 then 'the country ' || s.country else '' end
-    || case when s.is_country_new = 1 and s.is_network_new + s.is_device_new > 0 then ', ' else '' end
-    || case when s.is_network_new = 1 then 'the network ' || s.network else '' end
-    || case when s.is_network_new = 1 and s.is_device_new = 1 then ', ' else '' end
-    || case when s.is_device_new = 1 then 'the device ' || s.device else '' end as what,
+    case
+        when s.is_country_new = 1 and s.is_network_new = 1 then 'from the country ' || s.country || ' and the network ' || s.network
+        when s.is_country_new = 1 then 'from the country ' || s.country
+        when s.is_network_new = 1 then 'from the network ' || s.network
+        else ''
+    end
+    || case when s.is_device_new = 1 and s.is_country_new + s.is_network_new > 0 then ' ' else '' end
+    || case when s.is_device_new = 1 then 'with the device ' || s.device else '' end as what,
     case
         when l.has_holes = 1 then 'the log of sign-ins has holes'
-        else 'the log of sign-ins reaches back only to ' || coalesce(substr(cast(l.history_from as varchar), 1, 10), 'an unknown day')
+        when l.history_from > $history_days_before
+            then 'the log of sign-ins reaches back only to ' || substr(cast(l.history_from as varchar), 1, 10)
+        when l.tenant_id is not null and l.history_from is null then 'nobody knows how far back the log of sign-ins reaches'
     end as doubt,
     s.sign_ins as unusual_sign_ins,
     b.events as sign_ins_before,
