@@ -18,7 +18,7 @@ from nhiscan.errors import ConfigError
 from nhiscan.model import Record, Tenant
 from nhiscan.secret import Secret
 
-from . import accounts, apps, external_apps, groups, probe, secrets, tokens, users
+from . import accounts, app_files, apps, external_apps, groups, metadata, probe, secrets, tokens, users
 from .api import Api
 from .coverage import PERMISSIONS, Tally
 from .login import Door
@@ -26,12 +26,14 @@ from .org import Org
 
 # Every part of an org, in the order in which they are read: what is referred to comes first.
 PARTS: Final[tuple[Callable[[Org], Iterator[Record]], ...]] = (
+    metadata.records,
     probe.records,
     groups.records,
     users.records,
     accounts.records,
     apps.records,
     external_apps.records,
+    app_files.records,
     tokens.records,
     secrets.records,
 )

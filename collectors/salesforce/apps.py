@@ -1,7 +1,7 @@
 """Connected apps: what is installed, who made it, how long its refresh tokens live.
 
 API: ConnectedApplication (Tooling, else the data API with fewer fields), AppMenuItem. Not to be had there: scopes,
-switched-on flows, consumer key, networks; those of a metadata folder are added by `metadata`.
+flows, consumer key, networks; `app_files` adds them from a metadata folder.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Final
 
 from nhiscan.model import AppSettings, Identity, Record, Sign, Tag
 
-from .api import Json, Refusal
-from .coverage import METADATA, SETUP
+from .api import Json
+from .coverage import SETUP
 from .org import Org
 from .words import domain, id18, moment
 
@@ -40,10 +40,6 @@ def records(org: Org) -> Iterator[Record]:
         found = list(org.rows("ConnectedApplication", _COLUMNS, "apps", spoils=("apps.settings",), needs=SETUP))
     for row in found:
         yield from _app(org, row, packages.get(id18(str(row["Id"]))))
-    if found and org.metadata_folder is None:
-        reason = "connected apps show scopes, flows and networks in their metadata only"
-        hidden = Refusal("partial", "query ConnectedApplication", f"{reason}; metadata_folder is not set", METADATA)
-        org.tally.refuse(hidden, "apps.scopes", "apps.settings")
 
 
 def _packages(org: Org) -> dict[str, str]:

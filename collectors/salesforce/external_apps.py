@@ -70,7 +70,6 @@ class _App:
     settings: Json | None  # ExtlClntAppOauthSettings; None: not read or not there
     policy: Json | None  # ExtlClntAppOauthPlcyCnfg
     switch: Json | None  # ExtlClntAppPlcyCnfg
-    ranges: int | None  # address ranges of its tokens; None: not read
 
 
 def records(org: Org) -> Iterator[Record]:
@@ -80,14 +79,11 @@ def records(org: Org) -> Iterator[Record]:
     settings = {id18(str(row["ExternalClientApplicationId"])): row for row in _settings(org)} if rows else {}
     policies = {id18(str(row["ExternalClientApplicationId"])): row for row in _policies(org)} if rows else {}
     switches = {id18(str(row["ExternalClientApplicationId"])): row for row in _switches(org)} if rows else {}
-    ranges = _ranges(org) if settings else {}
     if not rows:
         org.tally.answer("apps.scopes", "apps.settings")
     for row in rows:
         native_id = id18(str(row["Id"]))
-        of = settings.get(native_id)
-        count = None if of is None or ranges is None else ranges.get(id18(str(of["Id"])), 0)
-        yield from _records(org, _App(row, of, policies.get(native_id), switches.get(native_id), count))
+        yield from _records(org, _App(row, settings.get(native_id), policies.get(native_id), switches.get(native_id)))
     yield from _usage(org)
 
 
@@ -117,19 +113,6 @@ def _switches(org: Org) -> Iterator[Json]:
     return org.rows("ExtlClntAppPlcyCnfg", columns, "apps.settings", spoils=("apps",), tooling=True, needs=ECA)
 
 
-def _ranges(org: Org) -> dict[str, int] | None:
-    """How many address ranges the tokens of each app are bound to, by its OAuth settings; None: refused."""
-    rows = org.api.query("SELECT Id, ExtlClntAppOauthSettingsId FROM ExtlClntAppOauthIpRange", tooling=True)
-    found: dict[str, int] = {}
-    for row in rows:
-        of = id18(str(row.get("ExtlClntAppOauthSettingsId") or ""))
-        found[of] = found.get(of, 0) + 1
-    if rows.refusal is not None:
-        org.tally.refuse(rows.refusal, "apps.settings", needs=ECA)
-        return None
-    return found
-
-
 def _records(org: Org, app: _App) -> Iterator[Record]:
     row = app.row
     native_id = id18(str(row["Id"]))
@@ -150,7 +133,7 @@ def _records(org: Org, app: _App) -> Iterator[Record]:
     named(org, identity_id, name, row.get("DeveloperName"))
     yield from app_hints(org, identity_id, row, row.get("NamespacePrefix") or None)
     yield from scopes_of(identity_id, app.settings or {})
-    org.app_settings[identity_id] = settings_of(identity_id, app.policy, app.ranges)
+    org.app_settings[identity_id] = settings_of(identity_id, app.policy)
 
 
 def scopes_of(identity_id: str, settings: Json) -> Iterator[AppScope]:
@@ -167,29 +150,21 @@ def gives(scope: str) -> str | None:
     return _GIVES.get(name, "data" if name in _DATA else None)
 
 
-def settings_of(identity_id: str, policy: Json | None, ranges: int | None) -> AppSettings:
-    """What the policies say; PKCE, rotation and most flows stand in the metadata only."""
+def settings_of(identity_id: str, policy: Json | None) -> AppSettings:
+    """What the policies say; PKCE, rotation, flows and networks of tokens stand in the metadata only."""
     said = policy or {}
     kind, days = _refresh(said)
     relaxation = str(said.get("IpRelaxationPolicyType") or "").casefold()
     users = str(said.get("PermittedUsersPolicyType") or "").casefold()
-    # Enforced are the networks of the user's profile, of which nothing is known here.
-    is_open = None if policy is None or ranges is None or relaxation.startswith("enforce") else True
+    # Where networks are enforced, they are those of the users' profiles, of which nothing is known here.
+    is_bound = False if relaxation.startswith("bypass") else None
     return AppSettings(
         identity_id,
         refresh_policy=kind,
         refresh_days=days,
-        is_approved_users_only="preauthorized" in users or "preapproved" in users or "admin" in users
-        if users
-        else None,
-        is_network_bound=True if ranges else None if is_open is None else False,
-        is_refresh_network_bound=False
-        if relaxation == _NOT_REFRESH
-        else True
-        if ranges
-        else None
-        if is_open is None
-        else False,
+        is_approved_users_only=_USERS.get(users),
+        is_network_bound=is_bound,
+        is_refresh_network_bound=False if relaxation == _NOT_REFRESH else is_bound,
     )
 
 

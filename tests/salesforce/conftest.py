@@ -157,7 +157,6 @@ def acme(**world_settings: Any) -> Acme:
         "ExtlClntAppOauthSettings", ExternalClientApplicationId=external_app,
         OauthScopesAPI=True, OauthScopesREFRESH_TOKEN=True,
     )  # fmt: skip
-    world.add("ExtlClntAppOauthIpRange", ExtlClntAppOauthSettingsId=settings, StartIpAddress="192.0.2.1")
     world.add(
         "ExtlClntAppOauthPlcyCnfg", ExternalClientApplicationId=external_app, ExtlClntAppOauthSettingsId=settings,
         PermittedUsersPolicyType="AllSelfAuthorized", RefreshTokenPolicyType="SpecificInactivity",
