@@ -18,7 +18,26 @@ from nhiscan.errors import ConfigError
 from nhiscan.model import Record, Tenant
 from nhiscan.secret import Secret
 
-from . import accounts, app_files, apps, external_apps, groups, metadata, probe, secrets, tokens, users
+from . import (
+    accounts,
+    app_files,
+    apps,
+    audit,
+    delegation,
+    events,
+    external_apps,
+    flows,
+    groups,
+    logins,
+    metadata,
+    objects,
+    probe,
+    secrets,
+    settings,
+    sharing,
+    tokens,
+    users,
+)
 from .api import Api
 from .coverage import PERMISSIONS, Tally
 from .login import Door
@@ -36,6 +55,14 @@ PARTS: Final[tuple[Callable[[Org], Iterator[Record]], ...]] = (
     app_files.records,
     tokens.records,
     secrets.records,
+    objects.records,
+    sharing.records,
+    flows.records,
+    settings.records,
+    delegation.records,
+    logins.records,
+    audit.records,
+    events.records,
 )
 
 
@@ -58,13 +85,34 @@ class Salesforce:
     ca_file: Path | None = None
     is_register: bool = False
     metadata_folder: Path | None = None
-    objects: tuple[str, ...] = ("Account", "Contact", "Lead", "Opportunity", "OpportunityLineItem", "Quote", "Contract")
+    objects: tuple[str, ...] = (
+        "Account",
+        "Case",
+        "Contact",
+        "Contract",
+        "Lead",
+        "Opportunity",
+        "OpportunityLineItem",
+        "Order",
+        "Quote",
+        "QuoteLineItem",
+    )
     fields: tuple[str, ...] = (
+        "Account.OwnerId",
+        "Contract.ContractTerm",
+        "Contract.OwnerId",
+        "Contract.Status",
+        "Opportunity.AccountId",
         "Opportunity.Amount",
-        "Opportunity.StageName",
         "Opportunity.CloseDate",
         "Opportunity.OwnerId",
-        "Account.OwnerId",
+        "Opportunity.StageName",
+        "OpportunityLineItem.Discount",
+        "OpportunityLineItem.UnitPrice",
+        "Order.OwnerId",
+        "Quote.Discount",
+        "QuoteLineItem.Discount",
+        "QuoteLineItem.UnitPrice",
     )
 
     def collect(self, ctx: Context) -> Iterator[Record]:

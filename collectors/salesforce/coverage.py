@@ -58,9 +58,11 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "usage.logins": (*_BASE, LOGINS),
     "usage.exports": (*_BASE, LOGS),
     "usage.audit": _BASE,
-    "usage.calls": (*_BASE, LOGS),
+    "usage.calls": (),
 }
-UNSUPPORTED: Final[Mapping[str, str]] = {}
+UNSUPPORTED: Final[Mapping[str, str]] = {
+    "usage.calls": "of calls only what they read is kept, as exports; an org does not list every call",
+}
 _SHOWN: Final = 5  # refusals quoted for a dataset
 _GRAVITY: Final = ("denied", "failed", "truncated", "partial", "not_licensed", "unsupported")
 

@@ -43,6 +43,8 @@ def read(org: Org, names: Iterable[str]) -> dict[str, Json | None]:
 
 def grants(org: Org, fields: Mapping[str, Json | None], permissions: Iterable[Json]) -> Iterator[Grant]:
     """Field permissions; a field that has none of its own, like the stage, goes with the object."""
+    if not fields:
+        org.tally.answer("grants.fields")
     for names in chunks(fields):
         for row in org.rows(
             "FieldPermissions",

@@ -102,6 +102,8 @@ def records(org: Org) -> Iterator[Record]:
                 is_nhi=None,
             )
     yield from _members(org, groups)
+    if not any(object_id(org.tenant_id, name) in org.resources for name in org.objects):
+        org.tally.answer("objects.sharing")
     shared = [*_rules(org, groups), *_shares(org, groups)]
     yield from _in_everybody(org, groups, {grant.identity_id for grant in shared})
     yield from shared
