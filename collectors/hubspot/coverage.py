@@ -25,6 +25,8 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "identities.last_used": (*_ACTIVITY, *_USERS),
     "identities.mfa": (*_ACTIVITY, *_USERS),
     "memberships": (*_USERS, *_TEAMS),
+    "policies": (),
+    "trusts": (),
     "credentials": _FOLDED,
     "credentials.created": _FOLDED,
     "credentials.last_used": (),
@@ -78,7 +80,11 @@ LIMITS: Final[Mapping[str, str]] = {
     "settings.apps": "HubSpot has no call for its rules about apps",
     "usage.calls": "the audit log holds what users did in the last {days} days, and no call of an app or key",
 }
-NO_LABELS: Final = "HubSpot keeps no labels; who made an app or key is told from its security activity"
+NOT_APPLICABLE: Final[Mapping[str, str]] = {
+    "identities.tags": "HubSpot keeps no labels; who made an app or key is told from its security activity",
+    "policies": "HubSpot has no policy documents: what users may do stands in their roles, and is read as grants",
+    "trusts": "in HubSpot nobody becomes a user by a trust",
+}
 _SHOWN: Final = 5  # refusals quoted for a dataset
 _GRAVITY: Final = ("denied", "failed", "truncated", "not_licensed")
 
@@ -110,8 +116,8 @@ class Tally:
                 worst = min((refusal.status for refusal in refusals), key=_GRAVITY.index)
                 status = "partial" if self.answered[dataset] else worst
                 reason = _quoted(refusals)
-            elif dataset == "identities.tags":
-                status, reason = "not_applicable", NO_LABELS
+            elif dataset in NOT_APPLICABLE:
+                status, reason = "not_applicable", NOT_APPLICABLE[dataset]
             elif dataset in LIMITS:
                 status, reason = "unsupported", LIMITS[dataset].format(**words)
             missing = dict.fromkeys(refusal.missing_permission for refusal in refusals if refusal.missing_permission)

@@ -29,6 +29,8 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "identities.last_used": (*_BASE, USERS),
     "identities.mfa": (),
     "memberships": _BASE,
+    "policies": (),
+    "trusts": (),
     "credentials": (*_BASE, TOKENS),
     "credentials.created": (*_BASE, TOKENS),
     "credentials.last_used": (*_BASE, TOKENS),
@@ -62,6 +64,10 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 UNSUPPORTED: Final[Mapping[str, str]] = {
     "usage.calls": "of calls only what they read is kept, as exports; an org does not list every call",
+}
+NOT_APPLICABLE: Final[Mapping[str, str]] = {
+    "policies": "an org has no policy documents: what users may do stands in its permissions, and is read as grants",
+    "trusts": "an org lets nobody become a user by a trust: who acts as whom stands in its tokens and delegations",
 }
 _SHOWN: Final = 5  # refusals quoted for a dataset
 _GRAVITY: Final = ("denied", "failed", "truncated", "partial", "not_licensed", "unsupported")
@@ -99,7 +105,9 @@ class Tally:
         for dataset in PERMISSIONS:
             status, reason = "complete", None
             refusals = self.first.get(dataset, [])
-            if dataset in UNSUPPORTED:
+            if dataset in NOT_APPLICABLE:
+                status, reason = "not_applicable", NOT_APPLICABLE[dataset]
+            elif dataset in UNSUPPORTED:
                 status, reason = "unsupported", UNSUPPORTED[dataset]
             elif refusals:
                 worst = min((refusal.status for refusal in refusals), key=_GRAVITY.index)
