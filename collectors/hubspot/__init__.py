@@ -148,7 +148,7 @@ class _Account:
             for row in page:
                 try:
                     add(row)
-                except (KeyError, TypeError) as error:
+                except (KeyError, TypeError, ValueError) as error:
                     reason = f"a row lacks what it must have: {type(error).__name__} {error}"
                     self.tally.count(Refusal("failed", f"GET {path}", reason), *datasets)
 
@@ -165,9 +165,10 @@ class _Account:
                 yield page
 
     def _usage(self) -> Iterator[Record]:
+        found: list[Record] = []
         path = f"/account-info/{self.version}/api-usage/daily/private-apps"
-        for rows in self._rows(path, None, 0, "settings"):
-            yield from usage_records(self.tenant_id, rows)
+        self._read(path, None, lambda row: found.extend(usage_records(self.tenant_id, row)), "settings")
+        yield from found
 
     # What happened
 

@@ -40,13 +40,12 @@ def details_records(tenant_id: str, details: Json) -> Iterator[Setting]:
     yield _setting(tenant_id, "logging.enabled", "yes")
 
 
-def usage_records(tenant_id: str, rows: Iterable[Json]) -> Iterator[Setting]:
-    """The one counter of what all private apps and keys of the account call in a day."""
-    for row in rows:
-        if row["fetchStatus"] in ("SUCCESS", "CACHED"):
-            name = str(row["name"])
-            yield _setting(tenant_id, "api.daily_limit", None, number=int(row["usageLimit"]), applies_to=name)
-            yield _setting(tenant_id, "api.daily_calls", None, number=int(row["currentUsage"]), applies_to=name)
+def usage_records(tenant_id: str, row: Json) -> Iterator[Setting]:
+    """A counter of what all private apps and keys of the account call in a day."""
+    if row["fetchStatus"] in ("SUCCESS", "CACHED"):
+        name = str(row["name"])
+        yield _setting(tenant_id, "api.daily_limit", None, number=int(row["usageLimit"]), applies_to=name)
+        yield _setting(tenant_id, "api.daily_calls", None, number=int(row["currentUsage"]), applies_to=name)
 
 
 def changed_records(tenant_id: str, uses: Iterable[Use]) -> Iterator[Setting]:

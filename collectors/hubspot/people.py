@@ -15,37 +15,81 @@ from .reading import Json
 SUPER_ADMIN = "super_admin"
 
 
+@dataclass(frozen=True, slots=True)
+class User:
+    native_id: str
+    mail: str
+    name: str
+    is_super_admin: bool
+    roles: frozenset[str]
+    teams: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom records belong to; `user`: None for a queue."""
+
+    native_id: str
+    user: str | None
+    mail: str
+    name: str
+    is_archived: bool
+
+
+def read_user(row: Json) -> User:
+    return User(
+        native_id=str(row["id"]),
+        mail=str(row["email"]),
+        name=_name(row),
+        is_super_admin=bool(row["superAdmin"]),
+        roles=_ids(row["roleIds"], row.get("roleId")),
+        teams=_ids(row.get("secondaryTeamIds"), row.get("primaryTeamId")),
+    )
+
+
+def read_owner(row: Json) -> Owner:
+    user = row.get("userId") or row.get("userIdIncludingInactive")
+    return Owner(
+        native_id=str(row["id"]),
+        user=str(user) if row["type"] == "PERSON" and user is not None else None,
+        mail=str(row.get("email") or ""),
+        name=_name(row),
+        is_archived=bool(row["archived"]),
+    )
+
+
 @dataclass
 class People:
     """What the lists of users, roles, teams and owners said; of a user that came twice the last word counts."""
 
-    users: dict[str, Json] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
     teams: dict[str, str] = field(default_factory=dict)
     members: set[tuple[str, str]] = field(default_factory=set)  # user and team
-    owners: dict[str, Json] = field(default_factory=dict)  # by user, also of those who left
+    owners: dict[str, Owner] = field(default_factory=dict)  # by user, also of those who left
 
-    def add_user(self, user: Json) -> None:
-        self.users[str(user["id"])] = user
+    def add_user(self, row: Json) -> None:
+        user = read_user(row)
+        self.users[user.native_id] = user
 
-    def add_role(self, role: Json) -> None:
-        self.roles[str(role["id"])] = str(role["name"])
+    def add_role(self, row: Json) -> None:
+        self.roles[str(row["id"])] = str(row["name"])
 
-    def add_team(self, team: Json) -> None:
-        self.teams[str(team["id"])] = str(team["name"])
-        for member in (*team["userIds"], *team["secondaryUserIds"]):
-            self.members.add((str(member), str(team["id"])))
+    def add_team(self, row: Json) -> None:
+        members = (*row["userIds"], *row["secondaryUserIds"])
+        self.teams[str(row["id"])] = str(row["name"])
+        self.members.update((str(member), str(row["id"])) for member in members)
 
-    def add_owner(self, owner: Json) -> None:
-        """Of a user with several owners, the one in use counts. A queue is nobody."""
-        user = owner.get("userId") or owner.get("userIdIncludingInactive")
-        if owner["type"] == "PERSON" and user is not None and not (owner["archived"] and str(user) in self.owners):
-            self.owners[str(user)] = owner
+    def add_owner(self, row: Json) -> None:
+        """Of a user with several owners, the one in use counts."""
+        owner = read_owner(row)
+        if owner.user is not None and not (owner.is_archived and owner.user in self.owners):
+            self.owners[owner.user] = owner
 
     def mails(self, tenant_id: str) -> dict[str, str]:
         """The address of each user that is or was, by identity id."""
-        found = {user_id(tenant_id, key): str(owner.get("email") or "") for key, owner in self.owners.items()}
-        found |= {user_id(tenant_id, key): str(user["email"]) for key, user in self.users.items()}
+        found = {user_id(tenant_id, key): owner.mail for key, owner in self.owners.items()}
+        found |= {user_id(tenant_id, key): user.mail for key, user in self.users.items()}
         return {key: mail for key, mail in found.items() if mail}
 
 
@@ -61,30 +105,28 @@ def people_records(
     for key, user in sorted(people.users.items()):
         yield from _user(tenant_id, user, told.get(user_id(tenant_id, key), Told()), last_logins)
         if key in people.owners:
-            yield Tag(identity_id=user_id(tenant_id, key), name="owner_id", value=str(people.owners[key]["id"]))
+            yield Tag(identity_id=user_id(tenant_id, key), name="owner_id", value=people.owners[key].native_id)
     for key, owner in sorted(people.owners.items()):
         if key not in people.users:
-            yield _leaver(
-                tenant_id, key, str(owner.get("email") or ""), _name(owner), last_logins, "an owner without a user"
-            )
+            yield _leaver(tenant_id, key, owner.mail, owner.name, last_logins, "an owner without a user")
     for identity_id, mail in strangers:
         yield _leaver(tenant_id, identity_id.rpartition(":user/")[2], mail or "", "", last_logins, horizon)
     yield from _groups(tenant_id, people)
 
 
-def _user(tenant_id: str, user: Json, told: Told, last_logins: Mapping[str, datetime]) -> Iterator[Record]:
-    identity_id = user_id(tenant_id, user["id"])
+def _user(tenant_id: str, user: User, told: Told, last_logins: Mapping[str, datetime]) -> Iterator[Record]:
+    identity_id = user_id(tenant_id, user.native_id)
     last = last_logins.get(identity_id)
     yield Identity(
         identity_id=identity_id,
         provider="hubspot",
         tenant_id=tenant_id,
         kind="human_user",
-        name=_name(user) or str(user["email"]),
-        native_id=str(user["id"]),
+        name=user.name or user.mail,
+        native_id=user.native_id,
         is_nhi=False,
         status=told.status,
-        mail=str(user["email"]) or None,
+        mail=user.mail or None,
         created_at=told.created_at,
         last_used_at=last,
         last_used_known=last is not None,
@@ -92,13 +134,13 @@ def _user(tenant_id: str, user: Json, told: Told, last_logins: Mapping[str, date
         mfa_state=told.mfa_state,
         role_changed_at=told.role_changed_at,
     )
-    if user["superAdmin"]:
+    if user.is_super_admin:
         yield Grant(
             grant_id=f"{identity_id}/{SUPER_ADMIN}",
             provider="hubspot",
             tenant_id=tenant_id,
             principal_kind="identity",
-            principal=str(user["email"]),
+            principal=user.mail,
             permission=SUPER_ADMIN,
             identity_id=identity_id,
             source="user",
@@ -135,10 +177,10 @@ def _groups(tenant_id: str, people: People) -> Iterator[Record]:
         if member in people.users:
             memberships.add((member, f"team/{team}"))
     for key, user in people.users.items():
-        for role in _ids(user.get("roleIds"), user.get("roleId")):
+        for role in user.roles:
             roles.setdefault(role, role)
             memberships.add((key, f"role/{role}"))
-        for team in _ids(user.get("secondaryTeamIds"), user.get("primaryTeamId")):
+        for team in user.teams:
             teams.setdefault(team, team)
             memberships.add((key, f"team/{team}"))
     for kind, named in (("role", roles), ("team", teams)):
@@ -156,9 +198,9 @@ def _groups(tenant_id: str, people: People) -> Iterator[Record]:
         yield Membership(identity_id=user_id(tenant_id, member), group_id=f"{tenant_id}:{group}")
 
 
-def _ids(several: object, single: object) -> set[str]:
-    found = {str(each) for each in several} if isinstance(several, list) else set()
-    return found | ({str(single)} if single else set())
+def _ids(several: object, single: object) -> frozenset[str]:
+    found = [str(each) for each in several] if isinstance(several, list) else []
+    return frozenset([*found, str(single)] if single else found)
 
 
 def _name(person: Json) -> str:
