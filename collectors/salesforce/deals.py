@@ -42,11 +42,8 @@ def read(org: Org, names: Iterable[str]) -> Counted:
             counted.totals[name] = sum(owners.values())
             counted.records += record_counts(org, name, owners)
         if name not in org.seen_whole:
-            org.tally.refuse(
-                Refusal("partial", f"query {name}", "counts what the scanner may see, which is not known to be all"),
-                "objects.records",
-                needs=needs,
-            )
+            reason = "counts what the scanner may see, which is not known to be all"
+            org.tally.refuse(Refusal("partial", f"query {name}", reason, needs), "objects.records")
     return counted
 
 

@@ -94,13 +94,10 @@ def _formulas(org: Org, entities: Collection[str]) -> tuple[dict[str, list[str]]
 
 
 def _formula(org: Org, rule_id: str) -> str | None:
-    rows = org.rows(
-        "ValidationRule", ("Id", "Metadata"), "objects.guards", where=f"WHERE Id = {quoted(rule_id)}", tooling=True
-    )
-    for row in rows:
-        formula = (row.get("Metadata") or {}).get("errorConditionFormula")
-        return str(formula) if formula is not None else None
-    return None
+    where = f"WHERE Id = {quoted(rule_id)}"
+    rows = list(org.rows("ValidationRule", ("Id", "Metadata"), "objects.guards", where=where, tooling=True))
+    formula = (rows[0].get("Metadata") or {}).get("errorConditionFormula") if rows else None
+    return None if formula is None else str(formula)
 
 
 def _triggered(org: Org, entities: Collection[str]) -> frozenset[str]:

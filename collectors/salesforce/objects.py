@@ -218,9 +218,9 @@ def _shapes(org: Org, wanted: Collection[str], permissions: Iterable[Json]) -> d
 
 
 def _defaults(org: Org) -> Mapping[str, str | None]:
-    for row in org.rows("Organization", ("Id", *_DEFAULTS.values()), "objects"):
-        return {name: _SHARING.get(str(row.get(column))) for name, column in _DEFAULTS.items()}
-    return {}
+    rows = list(org.rows("Organization", ("Id", *_DEFAULTS.values()), "objects"))
+    said = rows[0] if rows else {}
+    return {name: _SHARING.get(str(said.get(column))) for name, column in _DEFAULTS.items()}
 
 
 def _all_guarded(states: Sequence[bool | None]) -> bool | None:
