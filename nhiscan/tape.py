@@ -226,7 +226,9 @@ def _plain(written: Call, said: Mapping[str, Any]) -> str:
     return "\n".join((*written, said.get("text", ""), *said.get("headers", {}).values(), body))
 
 
-_HEADERS: Final = frozenset({"content-type", "etag", "link", "location", "retry-after", "www-authenticate"})
+_HEADERS: Final = frozenset(
+    {"content-type", "etag", "link", "location", "retry-after", "sforce-limit-info", "www-authenticate"}
+)
 _HIDDEN: Final = ("auth", "cookie", "key", "request-id", "requestid", "secret", "session", "token", "trace")
 
 
