@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from nhiscan.errors import CollectError
+from nhiscan.http import TooBigError
 from nhiscan.secret import Secret
 
 Json: TypeAlias = Mapping[str, Any]
@@ -229,8 +230,8 @@ class Api:
                     hint="check the network and scan again",
                 ) from error
             return Refusal("failed", call, reason)
-        except CollectError as error:  # too big, or sent elsewhere
-            return Refusal("failed", call, error.message)
+        except TooBigError as error:
+            return Refusal("truncated", call, error.message)
         self._silences = 0
         self._watch_quota(answer)
         return answer
