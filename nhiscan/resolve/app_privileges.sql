@@ -44,7 +44,7 @@ select
     weight,
     min(user_key) as user_key,
     count(distinct user_key) as users,
-    arg_min(statement, user_key) as statement
+    arg_min(statement, (user_key, statement)) as statement
 from weighed
 group by app_key, verb, scope, width, level, weight, verb = 'unknown' and statement is null;
 

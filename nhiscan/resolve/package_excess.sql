@@ -3,19 +3,36 @@ delete from package_excess;
 
 insert into package_excess by name
 with reach as (
-    select h.identity_key, r.verb, r.resource, r.scope, r.certainty, r.level, r.statement
+    select h.identity_key, r.verb, r.resource, r.scope, r.certainty, r.level, r.statement, null as width, false as is_by_object
     from aws_holders h
     join package_aws_reach r using (combination)
     union
-    select p.identity_key, p.verb, null, p.scope, p.certainty, p.level, p.statement
+    select identity_key, verb, resource, scope, certainty, level, statement, width, true
+    from package_objects
+    union
+    -- of a CRM, what reaches all data reaches every object; what else there is on data, the objects say
+    select
+        p.identity_key,
+        p.verb,
+        case when o.identity_key is not null and p.scope = 'all' then 'crm/*' end,
+        p.scope,
+        p.certainty,
+        p.level,
+        p.statement,
+        case when o.identity_key is not null and p.scope = 'all' then 4 end,
+        o.identity_key is not null
     from privileges p
+    left join (select distinct identity_key from package_objects) o
+        on o.identity_key = p.identity_key
+        and p.verb in ('read-data', 'write-data')
     where p.identity_key in (select identity_key from package_holders where provider <> 'aws')
 ),
 allowed as (
     select h.identity_key,
         replace(lower(trim(i.action_pattern)), '*', '%') as verbs,
         i.resource_pattern,
-        coalesce(trim(i.resource_pattern), '') in ('', '*') as is_any
+        coalesce(trim(i.resource_pattern), '') in ('', '*') as is_any,
+        coalesce(list_position(['own', 'account', 'team', 'all'], lower(trim(i.record_scope))), 1) as width
     from package_holders h
     join package_items i
         on i.package_id = h.package_id
@@ -27,7 +44,13 @@ allowed as (
 judged as (
     select r.*,
         -- covered for certain, or perhaps: a provider that does not name the resource
-        coalesce(bool_or(a.is_any or c.resource is not null), false) as is_covered,
+        coalesce(
+            bool_or(
+                (a.is_any or c.resource is not null) and coalesce(a.width >= r.width, true)
+                or a.identity_key is not null and r.is_by_object and r.resource is null
+            ),
+            false
+        ) as is_covered,
         coalesce(bool_or(a.identity_key is not null and r.resource is null), false) as is_perhaps_covered
     from reach r
     left join allowed a

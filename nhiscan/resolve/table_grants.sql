@@ -1,19 +1,7 @@
--- grants of a provider -> table_grants: one row for each grant, permission and meaning, for the holder and for whoever is in
--- a group that holds it
+-- Grants of a provider -> table_grants: one row for each grant, permission and meaning; what a group holds stands once
 create or replace temp table table_grants as
-with recursive above as (
-    select i.identity_key, i.identity_key as above_key
-    from identities i
-    where i.provider = $provider
-        and i.kind not in ('group', 'entity')
-    union
-    select a.identity_key, m.group_key
-    from above a
-    join memberships m on m.identity_key = a.above_key
-)
 select
-    a.identity_key,
-    case when a.above_key <> a.identity_key then a.above_key end as via_key,
+    g.identity_key as holder_key,
     g.permission as written,
     m.permission,
     -- the administrator of one resource manages the rights to it
@@ -26,12 +14,19 @@ select
     m.is_core,
     g.resource_key,
     coalesce(g.has_other_conditions, false) or coalesce(g.narrowed_by, '') <> '' as is_conditional,
+    case when m.verb in ('read-data', 'write-data') then g.record_scope end as record_scope,
+    d.resource_key is not null as is_of_records,
+    d.internal_sharing,
+    d.external_sharing,
     g.granted_at,
     g.last_used_at,
     coalesce(g.last_used_known, false) as last_used_known
-from above a
-join grants g on g.identity_key = a.above_key
+from grants g
 join table_meanings m on m.written is not distinct from g.permission
+left join data_objects d on d.resource_key = g.resource_key
 where g.provider = $provider
+    and g.identity_key is not null
     -- without a moment to judge by, nothing has ended yet
-    and coalesce(g.expires_at > (select max(as_of) from scans), true);
+    and coalesce(g.expires_at > (select max(as_of) from scans), true)
+    -- a sharing rule widens what a right to the object allows, and a right to a field narrows it: alone they allow nothing
+    and not (d.resource_key is not null and (starts_with(m.permission, 'sharing:') or starts_with(m.permission, 'field:')))

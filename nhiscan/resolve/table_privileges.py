@@ -159,13 +159,15 @@ def run(con: duckdb.DuckDBPyConnection, provider: str) -> None:
     insert_rows(con, "table_levels", columns, [list(_levels())])
     values = {"provider": provider, "parts": len(known.core), "core": ", ".join(known.core)}
     con.execute(_sql("table_privileges"), values)
-    con.execute("drop table table_grants; drop table table_core; drop table table_levels")
+    con.execute(_sql("table_uncovered"), {"provider": provider})
+    con.execute("drop table table_core; drop table table_levels")
+    drop_grants(con)
 
 
 def read_grants(con: duckdb.DuckDBPyConnection, provider: str) -> None:
-    """Leaves the temporary table table_grants behind: one row for each grant, permission and meaning.
+    """Leaves temporary tables behind, until `drop_grants`: one row for each grant, permission and meaning.
 
-    What a group holds stands once for each identity in it.
+    What a group holds stands once, because thousands may be in it: table_sets says who holds the same things.
     """
     known = table(provider) or Table()
     columns = (
@@ -184,7 +186,16 @@ def read_grants(con: duckdb.DuckDBPyConnection, provider: str) -> None:
     )
     insert_rows(con, "table_meanings", columns, batched(meanings))
     con.execute(_sql("table_grants"), {"provider": provider})
+    con.execute(_sql("table_above"), {"provider": provider})
+    con.execute(_sql("table_sets"))
     con.execute("drop table table_meanings")
+
+
+def drop_grants(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "drop table table_grants; drop table table_names; drop table table_sharing; drop table table_sets; "
+        "drop table table_set_holders"
+    )
 
 
 def _written(con: duckdb.DuckDBPyConnection, provider: str) -> list[str | None]:

@@ -37,7 +37,8 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
             table_privileges.read_grants(con, provider)
             con.execute(_sql("unused_grants"))
             _sum_up(con, source="the grant itself")
-            con.execute("drop view unused_parts; drop table table_grants")
+            con.execute("drop view unused_parts")
+            table_privileges.drop_grants(con)
     con.execute(_sql("unused"))
     con.execute("drop table unused_held; drop table unused_sources; drop table unused_logged")
 

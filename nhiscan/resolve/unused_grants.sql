@@ -8,17 +8,40 @@ with giving as (
     from table_grants g
     where g.is_core
         and g.verb <> 'admin'
+),
+by_holder as (
+    select
+        g.holder_key,
+        g.verb,
+        g.permission,
+        max(g.last_used_at) as last_used_at,
+        bool_and(g.last_used_known) as is_known,
+        min(g.granted_at) as granted_at
+    from giving g
+    where not g.is_conditional
+    group by g.holder_key, g.verb, g.permission
+),
+by_set as (
+    select
+        h.set_key,
+        g.verb,
+        g.permission,
+        max(g.last_used_at) as last_used_at,
+        bool_and(g.is_known) as is_known,
+        min(g.granted_at) as granted_at
+    from table_set_holders h
+    join by_holder g using (holder_key)
+    group by h.set_key, g.verb, g.permission
 )
 select
-    g.identity_key,
-    g.verb,
+    d.identity_key,
+    d.verb,
     g.permission as name,
-    max(g.last_used_at) as last_used_at,
-    bool_and(g.last_used_known) as is_known,
-    min(g.granted_at) as granted_at
-from giving g
+    g.last_used_at,
+    g.is_known,
+    g.granted_at
+from by_set g
+join table_sets s using (set_key)
 join unused_held d
-    on d.identity_key = g.identity_key
-    and d.verb = g.verb
-where not g.is_conditional
-group by g.identity_key, g.verb, g.permission;
+    on d.identity_key = s.identity_key
+    and d.verb = g.verb;
