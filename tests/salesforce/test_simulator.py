@@ -316,6 +316,13 @@ def test_objects_and_fields_may_be_hidden_and_records_narrowed_to_own_ones(start
     assert error(org.get(f"{DATA}/sobjects/Quote/describe")) == (404, "NOT_FOUND")
 
 
+def test_nothing_is_read_where_the_user_or_the_edition_has_no_api(start: Start) -> None:
+    org = start(permissions=frozenset({"ViewSetup"}))
+    assert error(org.query("SELECT Id FROM User")) == (403, "API_CURRENTLY_DISABLED")
+    org.world.permissions, org.world.has_api = BASE, False
+    assert error(org.query("SELECT Id FROM User")) == (403, "API_DISABLED_FOR_ORG")
+
+
 def test_private_users_are_shown_with_view_all_users_only(start: Start) -> None:
     org = start(private_users=True, permissions=BASE)
     org.world.add("User")
