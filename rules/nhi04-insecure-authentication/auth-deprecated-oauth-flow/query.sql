@@ -1,6 +1,7 @@
 -- Apps that are there and not the provider's own. A flow that was used counts whatever is switched on; one that the whole tenant
--- blocks does not count as switched on. HubSpot shows an account neither how an installed app gets its tokens nor which version of
--- its OAuth endpoints the app calls (version 1 ends on 16 February 2027), so only its legacy private apps are judged.
+-- blocks does not count as switched on (whether it does is judged for itself). HubSpot shows an account neither how an installed
+-- app gets its tokens nor which version of its OAuth endpoints the app calls (version 1 ends on 16 February 2027), so of HubSpot
+-- only legacy private apps are judged.
 with blocked as (
     select
         s.tenant_id,

@@ -1,5 +1,6 @@
 -- Enabled identities that have to do with a partner or come from outside, and that signed in lately or hold an app password. A
--- machine that signs in with a password over an interface counts too; a person at a browser does not.
+-- machine that signs in with a password over an interface counts too; a person at a browser does not, nor does a sign-in that the
+-- log calls OAuth, whichever flow it was.
 with held as (
     select
         c.identity_key,
@@ -24,12 +25,15 @@ signed_in as (
         max(case when i.flow = 'password' and not i.is_interactive then i.occurred_at end) as plain_at,
         sum(
             case
-                when i.flow is null and not coalesce(i.is_interactive, false) then 1
+                when i.flow is null and coalesce(i.is_interactive, false) then 0
+                when i.flow is null and (lower(u.action) like '%oauth%' or lower(u.action) like 'remote access%') then 0
+                when i.flow is null then 1
                 when i.flow = 'password' and i.is_interactive is null then 1
                 else 0
             end
         ) as unclear
     from sign_ins i
+    left join usage u on u.event_id = i.event_id
     where i.is_success
         and i.occurred_at >= $window_days_before
     group by i.identity_key
