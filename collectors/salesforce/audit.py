@@ -17,11 +17,10 @@ from .coverage import SETUP
 from .fields import chunks
 from .logins import literal, since
 from .org import Org
-from .words import id18, moment
+from .words import id18, moment, user_in
 
 _HORIZON: Final = timedelta(days=180)  # Object Reference, "SetupAuditTrail"
 _DATASET: Final = "usage.audit"
-_USER: Final = re.compile(r"\(UserID: \[?(005[A-Za-z0-9]{12,15})\]?\)")
 # Beginnings of SetupAuditTrail.Action, folded -> kind; the first that fits counts.
 _KINDS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern), kind)
@@ -80,8 +79,8 @@ def audit_use(org: Org, row: Json) -> Use | None:
     if kind is None or at is None:
         return None
     display = str(row.get("Display") or "")
-    user = _USER.search(display)
-    target = org.identity_id(user[1]) if user else None
+    user = user_in(display)
+    target = org.identity_id(user) if user else None
     if target is None and kind in ("consent", "revocation", "credential_change"):
         target = _app(org.apps, display)
     return Use(

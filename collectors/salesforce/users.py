@@ -1,13 +1,14 @@
 """Users of every licence: people, partners, integrations and guests, with what they log in with.
 
-API: User, UserLogin (frozen), UserRole. A user who may use the API only is a machine, and so is one with the
-integration licence; any other user with a licence of ours is taken for a person.
+API: User, UserLogin (frozen), UserRole, SetupAuditTrail (changes of profile and role). A user who may use the API only
+is a machine, and so is one with the integration licence; any other user with a licence of ours is taken for a person.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from nhiscan.model import Credential, Identity, Membership, Record, Sign, Tag
@@ -16,7 +17,7 @@ from .api import Json, Refusal
 from .coverage import USERS
 from .org import Org
 from .probe import holds
-from .words import id18, moment
+from .words import id18, moment, user_in
 
 _DATASETS: Final = (
     "identities",
@@ -74,6 +75,7 @@ class _User:
     org: Org
     row: Json
     states: Mapping[str, Json]  # UserLogin by user id, where it says more than the user itself
+    moved: Mapping[str, datetime]  # when the profile or role of a user changed last, by user id
 
     @property
     def native_id(self) -> str:
@@ -138,6 +140,7 @@ class _User:
             ),
             is_external=self.is_outside,
             licence=self.licence,
+            role_changed_at=self.moved.get(self.native_id),
         )
         if row.get("AccountId"):
             yield Sign(self.identity_id, kind="salesforce_account", value=id18(str(row["AccountId"])))
@@ -202,10 +205,11 @@ def records(org: Org) -> Iterator[Record]:
         for row in org.rows("UserLogin", columns, spoils=("identities",), where=where, needs=_FREEZE)
         if row.get("UserId")
     }
+    moved = _moves(org)
     machines: list[_User] = []
     has_outsiders = has_accounts = False
     for row in org.rows("User", _COLUMNS, *_DATASETS, optional={"AccountId": ()}, needs=USERS):
-        user = _User(org, row, states)
+        user = _User(org, row, states, moved)
         org.ctx.progress("salesforce: users")
         org.users.add(user.native_id)
         has_outsiders = has_outsiders or user.licence in ("partner", "customer")
@@ -223,6 +227,17 @@ def records(org: Org) -> Iterator[Record]:
         reason = "users show no AccountId, so nobody can say to which company an outsider belongs"
         org.tally.refuse(Refusal("partial", "query User", reason, "Read on User.AccountId"), "identities")
     _doubt(org)
+
+
+def _moves(org: Org) -> dict[str, datetime]:
+    """When users got another profile or role, as far back as the audit trail reaches."""
+    where = "WHERE Action LIKE 'changedprofileforuser%' OR Action LIKE 'changedroleforuser%'"
+    found: dict[str, datetime] = {}
+    for row in org.rows("SetupAuditTrail", ("Display", "CreatedDate"), where=where):
+        user, at = user_in(row.get("Display")), moment(row.get("CreatedDate"))
+        if user is not None and at is not None:
+            found[user] = max(at, found.get(user, at))
+    return found
 
 
 def _doubt(org: Org) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
 _SUFFIX: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_USER: Final = re.compile(r"\(UserID: \[?(005[A-Za-z0-9]{12,15})\]?\)")
 
 
 def id18(native_id: str) -> str:
@@ -38,3 +40,9 @@ def domain(text: object) -> str | None:
     host = host.removeprefix("www.").rstrip(".")
     is_host = "." in host and all(char.isalnum() or char in ".-" for char in host)
     return host if is_host else None
+
+
+def user_in(text: object) -> str | None:
+    """The id (18) of the user whom an entry of the audit trail is about."""
+    found = _USER.search(text) if isinstance(text, str) else None
+    return id18(found[1]) if found else None
