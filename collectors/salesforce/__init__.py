@@ -183,4 +183,5 @@ class Salesforce:
             private_key=self.private_key,
             client_secret=self.client_secret,
         )
-        return Api(url, self.api_version, ctx.http(host, base_url=url, verify=verify), door.log_in, self.daily_share)
+        session = ctx.http(host, base_url=url, verify=verify)
+        return Api(url, self.api_version, session, door.log_in, self.daily_share, ctx.is_sample)

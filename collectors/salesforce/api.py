@@ -87,6 +87,7 @@ class Api:
     session: requests.Session
     log_in: Callable[[], Login]
     daily_share: float
+    is_sample: bool = False  # the first page of everything is enough
     login: Login = field(init=False)
     calls: int = 0
     stop: Refusal | None = None  # once set, nothing is asked any more
@@ -168,7 +169,7 @@ class Api:
                     if seen or not is_last:
                         seen.add(native_id)
                 yield record
-            if is_last:
+            if is_last or self.is_sample:
                 return
             problem = self._problem_of_link(link)
             if problem is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixtures.salesforce.simulator import running
+from nhiscan.collect import Context
 from tests.salesforce.conftest import AS_OF, DAY, Acme, Scan, acme, scan
 
 
@@ -266,3 +268,80 @@ def test_names_of_any_kind_come_through_unchanged(name: str) -> None:
     assert found.one("identities", identity_id=f"{org.tenant_id}:oauth_app/{org.legacy_app}").name == name
     assert found.one("partner_accounts", account_id=org.contoso).name == name
     assert found.one("identities", name=f"{name}?").is_installed is False
+
+
+def test_a_change_of_profile_or_role_is_dated_by_the_audit_trail() -> None:
+    org = acme()
+    moves = (("changedroleforuser", 9), ("changedprofileforusercusttostd", 5), ("changedpassword", 1))
+    for action, days in moves:
+        text = f"Changed something for user Anna Owner (UserID: [{org.anna[:15]}])"
+        org.world.add("SetupAuditTrail", Action=action, Display=text, CreatedDate=AS_OF - days * DAY)
+    with running(org.world) as url:
+        found = scan(url)
+    assert found.one("identities", identity_id=org.user(org.anna)).role_changed_at == AS_OF - 5 * DAY
+    assert found.one("identities", identity_id=org.user(org.bot)).role_changed_at is None
+
+
+def test_a_sample_reads_little_and_doubts_nothing_that_it_did_not_look_for() -> None:
+    org = acme(page_size=2)
+    with running(org.world) as url:
+        found = scan(url, ctx=Context(AS_OF, is_sample=True))
+    assert not [call for call in org.world.calls if "/query/" in call.path]
+    assert found.coverage("partner_accounts").status == "complete"
+    assert found.coverage("credentials").missing_permission is None
+
+
+def test_metadata_of_apps_completes_what_the_api_does_not_say(tmp_path: Path) -> None:
+    files = {
+        "connectedApps/Legacy_Sync.connectedApp": """
+            <ConnectedApp xmlns="http://soap.sforce.com/2006/04/metadata"><label>Legacy Sync</label>
+            <oauthConfig><callbackUrl>https://vendor.example/cb</callbackUrl><consumerKey>3MVG9legacy</consumerKey>
+            <consumerSecret>canary-consumer</consumerSecret>
+            <isConsumerSecretOptional>true</isConsumerSecretOptional><isDeviceFlowEnabled>true</isDeviceFlowEnabled>
+            <isPkceRequired>false</isPkceRequired><isRefreshTokenRotationEnabled>false</isRefreshTokenRotationEnabled>
+            <scopes>Full</scopes><scopes>RefreshToken</scopes><scopes>Wave</scopes></oauthConfig>
+            <oauthPolicy><ipRelaxation>BYPASS</ipRelaxation><refreshTokenPolicy>infinite</refreshTokenPolicy>
+            </oauthPolicy></ConnectedApp>""",
+        "extlClntAppGlobalOauthSets/Quote.ecaGlblOauth": """
+            <ExtlClntAppGlobalOauthSettings xmlns="http://soap.sforce.com/2006/04/metadata">
+            <externalClientApplication>Quote_Bridge</externalClientApplication><isPkceRequired>true</isPkceRequired>
+            <isRefreshTokenRotationEnabled>true</isRefreshTokenRotationEnabled>
+            <isClientCredentialsFlowEnabled>true</isClientCredentialsFlowEnabled>
+            </ExtlClntAppGlobalOauthSettings>""",
+        "extlClntAppOauthSecuritySettings/Quote.ecaOauthSecurity": """
+            <ExtlClntAppOauthSecuritySettings xmlns="http://soap.sforce.com/2006/04/metadata">
+            <externalClientApplication>Quote_Bridge</externalClientApplication>
+            <tokenIpRanges><startIpAddress>192.0.2.1</startIpAddress></tokenIpRanges>
+            </ExtlClntAppOauthSecuritySettings>""",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text.strip(), encoding="utf-8")
+    org = acme()
+    with running(org.world) as url:
+        found = scan(url, metadata_folder=tmp_path)
+    legacy = f"{org.tenant_id}:oauth_app/{org.legacy_app}"
+    settings = found.one("app_settings", identity_id=legacy)
+    assert settings.flows == "code,device"
+    assert (settings.is_public, settings.is_pkce_required, settings.is_refresh_rotated) == (True, False, False)
+    assert (settings.refresh_policy, settings.is_network_bound) == ("never_expires", False)
+    assert [(row.scope, row.gives) for row in found.of("app_scopes", identity_id=legacy)] == [
+        ("full", "all"),
+        ("refresh_token", "none"),
+        ("wave", "data"),
+    ]
+    assert ("client_id", "3MVG9legacy") in {(row.kind, row.value) for row in found.of("signs", identity_id=legacy)}
+    bridge = found.one("app_settings", identity_id=f"{org.tenant_id}:oauth_app/{org.external_app}")
+    assert (bridge.flows, bridge.is_pkce_required, bridge.is_refresh_rotated) == ("client_credentials", True, True)
+    assert (bridge.is_network_bound, bridge.refresh_days) == (True, 90)
+    assert {found.coverage(name).status for name in ("apps.scopes", "apps.settings")} == {"complete"}
+    assert "canary-consumer" not in repr(found.records)
+
+
+def test_an_app_without_a_file_among_the_metadata_is_said(tmp_path: Path) -> None:
+    org = acme()
+    with running(org.world) as url:
+        found = scan(url, metadata_folder=tmp_path)
+    for name in ("apps.scopes", "apps.settings"):
+        assert found.coverage(name).status == "partial"
+        assert "has no file of 2 of them" in str(found.coverage(name).reason)
