@@ -742,7 +742,7 @@ create table identity_facts ( -- one row an identity (groups and entities left o
     is_nhi boolean, -- null when the source does not tell a person from a machine
     is_enabled boolean, -- the provider lets it in
     is_provider_owned boolean, -- made and run by the provider
-    has_access boolean, -- enabled, and a live credential or a trusted outsider can use it; an app: or it holds a live token
+    has_access boolean, -- enabled, and a live credential, a person's licence or a trusted outsider can use it; an app: or it holds a live token
     is_trusted_from_outside boolean, -- an account or issuer outside the company may become it
     is_partner_related boolean, -- attributed, disputed or suggested for a partner, or open to an outsider
     partner_id varchar, -- the asserted partner; operator before beneficiary, an ended one first

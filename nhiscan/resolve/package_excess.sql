@@ -3,29 +3,27 @@ delete from package_excess;
 
 insert into package_excess by name
 with reach as (
-    select h.identity_key, r.verb, r.resource, r.scope, r.certainty, r.level, r.statement, null as width, false as is_by_object
+    select h.identity_key, r.verb, r.resource, r.scope, r.certainty, r.level, r.statement, null as width
     from aws_holders h
     join package_aws_reach r using (combination)
     union
-    select identity_key, verb, resource, scope, certainty, level, statement, width, true
+    select identity_key, verb, resource, scope, certainty, level, statement, width
     from package_objects
     union
-    -- of a CRM, what reaches all data reaches every object; what else there is on data, the objects say
+    -- of a CRM, what reaches all data reaches every object; how far anything less reaches, the objects say
     select
         p.identity_key,
         p.verb,
-        case when o.identity_key is not null and p.scope = 'all' then 'crm/*' end,
+        case when o.verb is not null then 'crm/*' end,
         p.scope,
         p.certainty,
         p.level,
         p.statement,
-        case when o.identity_key is not null and p.scope = 'all' then 4 end,
-        o.identity_key is not null
+        case when o.verb is not null then 4 end
     from privileges p
-    left join (select distinct identity_key from package_objects) o
-        on o.identity_key = p.identity_key
-        and p.verb in ('read-data', 'write-data')
+    left join (select distinct identity_key, verb from package_objects) o using (identity_key, verb)
     where p.identity_key in (select identity_key from package_holders where provider <> 'aws')
+        and (o.verb is null or p.scope = 'all')
 ),
 allowed as (
     select h.identity_key,
@@ -45,10 +43,7 @@ judged as (
     select r.*,
         -- covered for certain, or perhaps: a provider that does not name the resource
         coalesce(
-            bool_or(
-                (a.is_any or c.resource is not null) and coalesce(a.width >= r.width, true)
-                or a.identity_key is not null and r.is_by_object and r.resource is null
-            ),
+            bool_or((a.is_any or c.resource is not null) and coalesce(a.width >= r.width, true)),
             false
         ) as is_covered,
         coalesce(bool_or(a.identity_key is not null and r.resource is null), false) as is_perhaps_covered

@@ -22,6 +22,7 @@ from nhiscan.model import (
     Use,
 )
 from nhiscan.resolve import contracts, facts, owners, partners
+from tests.resolve.crm_estate import Crm
 from tests.resolve.register_estate import (
     AS_OF,
     NORDWIND,
@@ -117,6 +118,15 @@ def test_nothing_of_a_disabled_identity_is_live() -> None:
 def test_without_credentials_read_access_is_unknown_and_not_denied() -> None:
     assert _identity(_resolved(role(), covered("policies")), "has_access") == (None,)
     assert _identity(_resolved(role(), covered("credentials", status="denied")), "has_access") == (None,)
+
+
+def test_a_licence_of_a_crm_gives_people_access_without_a_password_there() -> None:
+    crm = Crm()
+    crm.partner_user("ana")
+    crm.partner_user("left", status="disabled")
+    crm.identity("sync", "service_account", is_nhi=True, licence="integration")
+    told = rows(crm.resolve(), "select name, has_access from identity_facts order by name")
+    assert told == [("ana", True), ("left", False), ("sync", False)]
 
 
 def test_a_trusted_outsider_gives_access_whatever_was_read() -> None:

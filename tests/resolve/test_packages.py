@@ -18,6 +18,7 @@ from nhiscan.model import (
     Record,
 )
 from nhiscan.resolve import contracts, facts, owners, packages, partners
+from tests.resolve.crm_estate import Crm
 from tests.resolve.register_estate import NORDWIND, SUEDLICHT, covered, role, role_id, rows, scan, tenant
 
 _BUCKET = "arn:aws:s3:::exchange"
@@ -145,3 +146,63 @@ def test_where_the_resource_is_not_named_only_another_verb_is_sure() -> None:
         ("read-secret", "potential"),
         ("write-data", "definite"),
     ]
+
+
+# of a CRM, how many records of an object
+
+
+def _crm_item(resource: str, verb: str = "read-data", **fields: Any) -> PackageItem:
+    return PackageItem("K-1", "salesforce", resource, verb, **fields)
+
+
+def _crm_excess(crm: Crm, *items: PackageItem) -> set[tuple[Any, ...]]:
+    crm.add(Package("K-1", "Exchange"), PackageAssignment("P-1", "K-1"), *items)
+    con = crm.resolve()
+    packages.run(con)
+    return set(rows(con, "select verb, resource, scope, certainty from package_excess"))
+
+
+def _reader(permission: str = "object:read", external: str | None = "private") -> Crm:
+    """A partner's user with a profile that holds the permission on deals."""
+    crm = Crm()
+    crm.give(
+        crm.group("profile", "Partner", crm.partner_user("ana")),
+        permission,
+        crm.object("Opportunity", external=external),
+    )
+    return crm
+
+
+@pytest.mark.parametrize("resource", ["crm/Opportunity", "crm/opp*", "Opportunity", "crm/*", "*", ""])
+def test_an_object_of_a_crm_is_covered_by_its_name_or_a_pattern(resource: str) -> None:
+    assert _crm_excess(_reader(), _crm_item(resource)) == set()
+
+
+def test_an_item_that_names_another_object_covers_nothing_of_it() -> None:
+    excess = _crm_excess(_reader(), _crm_item("crm/Lead"))
+    assert excess == {("read-data", "crm/Opportunity", "self", "definite")}
+
+
+def test_more_records_than_the_item_allows_are_excess() -> None:
+    wide = {("read-data", "crm/Opportunity", "all", "definite")}
+    assert _crm_excess(_reader(external="read"), _crm_item("crm/Opportunity")) == wide
+    assert _crm_excess(_reader(external="read"), _crm_item("crm/Opportunity", record_scope="team")) == wide
+    assert _crm_excess(_reader(external="read"), _crm_item("crm/Opportunity", record_scope="All")) == set()
+
+
+def test_records_that_cannot_be_ruled_out_are_perhaps_excess() -> None:
+    excess = _crm_excess(_reader(external="parent"), _crm_item("crm/Opportunity"))
+    assert excess == {("read-data", "crm/Opportunity", "all", "potential")}
+
+
+def test_changing_an_object_needs_an_item_of_its_own() -> None:
+    changes = _reader("object:read,object:edit")
+    assert _crm_excess(changes, _crm_item("crm/Opportunity")) == {("write-data", "crm/Opportunity", "self", "definite")}
+    assert _crm_excess(_reader("object:read,object:edit"), _crm_item("crm/Opportunity", "*-data")) == set()
+
+
+def test_a_right_to_all_data_is_beyond_an_item_for_one_object() -> None:
+    crm = _reader()
+    crm.give(crm.group("permission_set", "Auditor", f"{crm.org}:user/ana"), "ViewAllData")
+    excess = _crm_excess(crm, _crm_item("crm/Opportunity", record_scope="all"))
+    assert excess == {("read-data", "crm/*", "all", "definite")}
