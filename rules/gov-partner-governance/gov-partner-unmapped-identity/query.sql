@@ -21,5 +21,5 @@ from identity_facts f
 where f.is_enabled
     and f.is_external
     and coalesce(f.licence, '') not in ('customer', 'guest')
-    and f.kind <> 'guest'
+    and coalesce(f.kind, '') <> 'guest'
     and not coalesce(f.is_provider_owned, false)

@@ -1,5 +1,6 @@
 -- Live static keys of which something says where they are used: a log of calls, or the text of a workload in which they stand.
--- A platform of the provider's own hands out roles; any other needs an issuer that one of our tenants accepts tokens from.
+-- A platform of the provider's own hands out roles; any other needs an issuer that one of our tenants accepts tokens from. Apps of
+-- Salesforce sign in by a secret or by a certificate (JWT bearer), as they like.
 -- Sources of the agents: botocore puts AWS_EXECUTION_ENV into its user agent as exec-env/…; aws-actions/configure-aws-credentials names itself.
 with platforms as (
     select 'GitHub Actions' as platform, '%github-actions%' as agent, '%actions.githubusercontent.com%' as issuer
@@ -113,3 +114,28 @@ select
 from placed p
 join keys k on k.credential_id = p.credential_id
 where p.place = 1
+union all
+-- An app that gets its token with a secret could sign for it with a certificate.
+select
+    c.credential_id,
+    c.tenant_id,
+    'fail',
+    case when c.environment = 'prod' and c.level >= 4 then 'high' else 'medium' end,
+    c.kind,
+    c.native_id,
+    c.identity_name,
+    coalesce(c.app_name, 'an app') || ' with a secret of its own',
+    case
+        when ',' || replace(a.flows, ' ', '') || ',' like '%,jwt_bearer,%' then 'it may sign with a certificate already'
+        else 'it can be given a certificate to sign with (JWT bearer)'
+    end,
+    'it was given by the client credentials flow',
+    c.last_used_at,
+    c.created_at,
+    c.partner_name
+from credential_facts c
+left join app_facts a on a.identity_id = c.app_id
+where c.is_live
+    and c.provider = 'salesforce'
+    and c.flow = 'client_credentials'
+    and not coalesce(c.is_provider_owned, false)
