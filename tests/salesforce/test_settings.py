@@ -77,8 +77,8 @@ def test_what_the_tooling_api_says_is_read(org: Acme) -> None:
     assert [said(found, name) for name in names] == [30, "yes", "yes", 12]
     names = ("password.lockout_attempts", "password.expires_days", "sso.required", "sso.local_login_allowed")
     assert [said(found, name) for name in names] == [5, 365, "no", "yes"]
-    names = ("apps.approved_only", "oauth.password_flow_blocked", "oauth.user_agent_flow_blocked")
-    assert [said(found, name) for name in names] == ["yes", "yes", "no"]
+    of_apps = ("apps.approved_only", "oauth.password_flow_blocked", "oauth.user_agent_flow_blocked")
+    assert [said(found, name) for name in of_apps] == ["yes", "yes", "no"]
     assert [said(found, name) for name in ("partner.super_user", "logging.enabled")] == ["yes", "yes"]
     assert {found.coverage(name).status for name in ("settings", "settings.apps", "settings.sign_in")} == {"complete"}
 
