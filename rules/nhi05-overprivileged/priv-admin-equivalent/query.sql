@@ -74,7 +74,7 @@ select
     case when j.has_access then 0.8 else 0.4 end as exposure,
     j.name as identity,
     j.kind,
-    j.native_id as arn,
+    case when j.provider = 'aws' then j.native_id end as arn,
     case
         when j.is_admin then 'is an administrator'
         when j.admin_hops <= $max_hops and j.admin_next_id = j.identity_id and j.admin_hops = 1

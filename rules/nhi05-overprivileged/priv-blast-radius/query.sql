@@ -17,7 +17,7 @@ with seen as (
             when d.records < $min_records then 0
             when d.records is not null and a.visible_records <= $blast_ratio * d.records
                 and a.record_scope_high in ('own', 'account', 'team') then 0
-            when coalesce(a.record_scope_high, 'all') = 'all' then 1
+            when coalesce(a.record_scope_high, 'all') = 'all' or a.visible_records is null then 1
             when a.can_read is null and a.visible_records > $blast_ratio * d.records then 1
             else 0
         end as state,

@@ -11,6 +11,13 @@ with held as (
     join memberships m on m.group_key = g.identity_key
     where g.source = 'delegation'
         and coalesce(g.expires_at > $as_of, true)
+    union
+    select m.identity_key, g.grant_id, g.permission, g.account, g.record_scope
+    from grants g
+    join memberships u on u.group_key = g.identity_key
+    join memberships m on m.group_key = u.identity_key
+    where g.source = 'delegation'
+        and coalesce(g.expires_at > $as_of, true)
 ),
 weighed as (
     select

@@ -11,6 +11,12 @@ with held as (
     from grants g
     join memberships m on m.group_key = g.identity_key
     where g.source = 'delegation'
+    union all
+    select m.identity_key, g.account, g.permission, g.granted_at, g.expires_at, g.last_used_at, g.last_used_known
+    from grants g
+    join memberships u on u.group_key = g.identity_key
+    join memberships m on m.group_key = u.identity_key
+    where g.source = 'delegation'
 ),
 delegated as (
     select

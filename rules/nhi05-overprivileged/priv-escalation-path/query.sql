@@ -63,7 +63,7 @@ select
     case when f.has_access then 0.8 else 0.4 end as exposure,
     f.name as identity,
     f.kind,
-    f.native_id as arn,
+    case when f.provider = 'aws' then f.native_id end as arn,
     case
         when w.hops = 1 and w.next_key = f.identity_key then 'can give itself an administrator''s rights'
         when w.hops = 1 then 'becomes the administrator ' || n.identity_id || ' in 1 step'

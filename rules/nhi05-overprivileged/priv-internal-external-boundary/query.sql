@@ -74,12 +74,12 @@ select
     case w.state
         when 3 then 'holds a licence for our own people'
         when 2 then 'is in ' || w.first_group || ' with '
-            || case w.internal_members when 1 then '1 person' else cast(w.internal_members as varchar) || ' people' end || ' of ours'
+            || case w.internal_members when 1 then '1 member' else cast(w.internal_members as varchar) || ' members' end || ' of ours'
     end as problem,
     case w.state
         when 11 then 'it holds a licence for our own people, and it is not settled whose it is'
         when 12 then 'it is in ' || w.first_group || ', and it is not settled whose it is'
-        when 13 then w.first_group || ' has as many of our people as of others'
+        when 13 then w.first_group || ' has as many members of ours as others'
         when 14 then 'its licence was not read'
     end as doubt,
     w.licence,

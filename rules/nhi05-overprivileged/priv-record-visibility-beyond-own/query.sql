@@ -123,7 +123,11 @@ select
         when c.nameless = 0 then ' of ' || cast(c.partners as varchar) || ' partners'
         else ' of partners and from outside'
     end as who,
-    case c.width when 4 then 'all' when 3 then 'their team''s' else 'their whole account''s' end as reach,
+    case c.width
+        when 4 then 'all records of ' || o.object
+        when 3 then 'records of ' || o.object || ' that are shared with their groups'
+        else 'every record of ' || o.object || ' that their account owns'
+    end as reach,
     case
         when c.is_in_package = 1 then 'the packages of access allow fewer'
         when c.allowed > 1 then 'fewer are allowed'

@@ -44,7 +44,7 @@ select
     case when c.highest_unused >= 4 then 'high' else 'medium' end as severity,
     f.name as identity,
     f.kind,
-    f.native_id as arn,
+    case when f.provider = 'aws' then f.native_id end as arn,
     c.privileges,
     c.unused,
     c.privileges - c.used - c.unused as open,

@@ -87,7 +87,7 @@ select
     end as severity,
     w.name as identity,
     w.kind,
-    w.native_id as arn,
+    case when w.provider = 'aws' then w.native_id end as arn,
     w.environment,
     case
         when w.is_sure = 1 then 'may act as ' || w.example || ' in production'
