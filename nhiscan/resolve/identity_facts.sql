@@ -18,8 +18,8 @@ select i.identity_key,
         when coalesce(l.live_tokens, 0) > 0 then true
         when i.status <> 'enabled' then false
         when coalesce(h.live_credentials, 0) > 0 or x.identity_key is not null then true
-        -- a licence of a CRM lets people sign in, and by single sign-on without a password there
-        when i.licence is not null and i.kind in ('human_user', 'guest') then true
+        -- a CRM lets its people sign in, and by single sign-on without a password there
+        when (i.licence is not null or i.provider = 'hubspot') and i.kind in ('human_user', 'guest') then true
         when cc.tenant_id is null then null
         else false
     end as has_access,

@@ -129,6 +129,13 @@ def test_a_licence_of_a_crm_gives_people_access_without_a_password_there() -> No
     assert told == [("ana", True), ("left", False), ("sync", False)]
 
 
+def test_a_user_of_hubspot_has_access_although_hubspot_names_no_licence() -> None:
+    user = Identity("hubspot:1:user/7", "hubspot", "hubspot:1", "human_user", "ana", "7", is_nhi=False)
+    left = replace(user, identity_id="hubspot:1:user/8", name="left", native_id="8", status="disabled")
+    con = _resolved(user, left)
+    assert (_identity(con, "has_access", "ana"), _identity(con, "has_access", "left")) == ((True,), (False,))
+
+
 def test_a_trusted_outsider_gives_access_whatever_was_read() -> None:
     assert _identity(_resolved(role(), trust(_N)), "has_access, is_trusted_from_outside") == (True, True)
 
