@@ -1017,13 +1017,13 @@ create table policy_facts ( -- one row a policy of a secret store: what rules an
     evidence varchar -- the rules of the policy that say so
 );
 
-create table integration_facts ( -- one row an outside account or app and tenant of ours that lets it in
+create table integration_facts ( -- one row an outside account or app, also of a CRM, and tenant of ours that lets it in
     integration_id varchar, -- stable id
     tenant_id varchar, -- our tenant
     kind varchar, -- account (neither ours nor scanned) or app
-    name varchar, -- account number, client id, or address of an issuer of tokens, if need be with an organisation there
+    name varchar, -- account number, client id, name of a CRM's app, or address of an issuer of tokens, if need be with an organisation there
     partner_id varchar, -- the one partner whose it is today; null when nobody, more than one or a shared alias claims it
-    claims bigint, -- partners that claim it today
+    claims bigint, -- partners that claim it today; null: nobody, and it may be ours
     trusts bigint, -- identities of ours that it may become
     grants bigint, -- resources of ours that it may use
     level bigint -- highest definite level of these identities

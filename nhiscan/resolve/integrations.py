@@ -10,7 +10,7 @@ from nhiscan.resolve import partners
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
-    """Reads trusts, grants, aliases and identity_facts; an alias that its partner shares with others is a claim too."""
+    """Reads trusts, grants, aliases, identity_facts and app_facts; an alias that its partner shares is a claim too."""
     aliases = con.execute(
         """
         select distinct a.kind, a.value, a.partner_id, a.our_tenant, a.exclusive is not false

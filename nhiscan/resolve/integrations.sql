@@ -1,4 +1,4 @@
--- One row an outside account or app and tenant of ours. An app is told by the narrowest thing that its trust names: an
+-- One row an outside account or app and tenant of ours. An app of a trust is told by the narrowest thing that its trust names: an
 -- organisation in the subject, else the client id that tokens are for, else the issuer itself.
 delete from integration_facts;
 
@@ -89,6 +89,44 @@ from let_in l
 left join identity_facts f on f.identity_key = l.identity_key
 left join claimed c on c.tenant_id = l.tenant_id and c.kind = l.kind and c.name = l.name
 group by l.tenant_id, l.kind, l.name
+order by integration_id;
+
+-- Apps that a CRM lets act as its users. What attribution says of an app is who claims it; an app without a publisher, where the
+-- system lets us make apps of our own, may be ours. Whoever publishes under a mail domain of ours is no outsider.
+insert into integration_facts by name
+with published as (
+    select identity_key,
+        bool_or(lower(value) in (select lower(value) from company where kind = 'mail_domain')) as is_ours
+    from signs
+    where kind = 'publisher'
+    group by identity_key
+),
+claimed as (
+    select identity_key,
+        count(distinct partner_id) as claims,
+        case when count(distinct partner_id) = 1 and bool_and(verdict = 'asserted') then min(partner_id) end as partner_id
+    from identity_partners
+    where verdict in ('asserted', 'conflict')
+    group by identity_key
+)
+select a.tenant_id || ':integration/' || i.native_id as integration_id,
+    a.tenant_id,
+    'app' as kind,
+    a.name,
+    c.partner_id,
+    coalesce(c.claims, case when p.identity_key is not null or i.provider = 'hubspot' then 0 end) as claims,
+    a.token_users as trusts,
+    0 as grants,
+    a.level
+from app_facts a
+join identities i using (identity_key)
+left join published p using (identity_key)
+left join claimed c using (identity_key)
+where i.kind = 'oauth_app'
+    and i.status = 'enabled'
+    and not coalesce(i.is_provider_owned, false)
+    and (a.tokens > 0 or a.is_installed is not false)
+    and (c.claims > 0 or not coalesce(p.is_ours, false))
 order by integration_id;
 
 drop table integration_aliases

@@ -15,11 +15,13 @@ from nhiscan.model import (
     Partner,
     Record,
     Resource,
+    Sign,
     Tenant,
     Trust,
     TrustCondition,
 )
 from nhiscan.resolve import contracts, facts, integrations, owners, partners
+from tests.resolve.crm_estate import Crm
 from tests.resolve.register_estate import (
     AS_OF,
     NORDWIND,
@@ -227,3 +229,54 @@ def test_a_service_is_no_integration() -> None:
 def test_a_decision_about_a_role_does_not_register_the_account_behind_it() -> None:
     decided = IdentityMapping(role_id("sync"), partner_id="P-1", decided_by="dana@acme.example", until=AS_OF.date())
     assert _trusting(decided) == [(_N, None, 0)]
+
+
+# apps of a CRM
+
+
+def _installed(*publishers: str, **fields: Any) -> tuple[Crm, str]:
+    crm = Crm()
+    app = crm.app("gridmap", ("api", "data"), **fields)
+    crm.token(app, crm.identity("anna"))
+    crm.add(*(Sign(app, kind="publisher", value=publisher) for publisher in publishers))
+    return crm, app
+
+
+def _let_in(crm: Crm) -> list[Any]:
+    con = crm.resolve()
+    con.execute("insert into company (kind, value) values ('mail_domain', 'acme.example')")
+    integrations.run(con)
+    return rows(con, "select name, partner_id, claims, trusts from integration_facts")
+
+
+def test_an_app_whose_publisher_nobody_registered_is_claimed_by_nobody() -> None:
+    crm, _ = _installed("gridmap.example")
+    assert _let_in(crm) == [("gridmap", None, 0, 1)]
+
+
+def test_an_app_is_its_publishers() -> None:
+    crm, _ = _installed("gridmap.example")
+    crm.add(Alias("P-1", "publisher", "gridmap.example"))
+    assert _let_in(crm) == [("gridmap", "P-1", 1, 1)]
+
+
+def test_an_app_that_two_partners_publish_is_nobodys() -> None:
+    crm, _ = _installed("gridmap.example")
+    crm.add(Alias("P-1", "publisher", "gridmap.example"), Alias("P-2", "publisher", "gridmap.example"))
+    assert _let_in(crm) == [("gridmap", None, 2, 1)]
+
+
+def test_an_app_without_a_publisher_may_be_ours() -> None:
+    crm, _ = _installed()
+    assert _let_in(crm) == [("gridmap", None, None, 1)]
+
+
+def test_an_app_that_we_publish_ourselves_is_not_outside() -> None:
+    crm, _ = _installed("Acme.example")
+    assert _let_in(crm) == []
+
+
+@pytest.mark.parametrize("fields", [{"is_provider_owned": True}, {"status": "disabled"}])
+def test_an_app_of_the_provider_and_one_that_is_switched_off_are_not_let_in(fields: dict[str, Any]) -> None:
+    crm, _ = _installed("gridmap.example", **fields)
+    assert _let_in(crm) == []

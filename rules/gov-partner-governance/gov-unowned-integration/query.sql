@@ -1,4 +1,5 @@
--- Enabled machines' identities that have to do with a partner; owners inferred too weakly do not count.
+-- Enabled machines' identities that have to do with a partner, and of a CRM its apps that are there and its integration users, which
+-- join somebody's system to ours whoever that is; owners inferred too weakly do not count.
 with owners as (
     select
         o.identity_key,
@@ -23,10 +24,14 @@ select
     f.name as identity,
     f.kind,
     f.departed_owner_mail as departed_owner,
-    f.purpose
+    f.purpose,
+    a.token_users as users,
+    a.partner_names as partners_of_these
 from identity_facts f
 left join owners o on o.identity_key = f.identity_key
+left join app_facts a on a.identity_key = f.identity_key
 where f.is_enabled
-    and f.is_partner_related
+    and (f.is_partner_related or f.licence = 'integration' or a.identity_key is not null)
+    and coalesce(f.is_installed, true)
     and coalesce(f.is_nhi, true)
     and not coalesce(f.is_provider_owned, false)

@@ -30,6 +30,31 @@ used as (
     where o.claims <> 1
         and o.kind = 'account'
     group by o.integration_id, r.resource_id, r.kind
+),
+apps as (
+    select
+        o.integration_id,
+        f.identity_key,
+        f.identity_id,
+        a.scopes
+    from integration_facts o
+    join identity_facts f on f.tenant_id = o.tenant_id and o.integration_id = f.tenant_id || ':integration/' || f.native_id
+    left join app_facts a on a.identity_key = f.identity_key
+    where coalesce(o.claims, 0) <> 1
+        and o.kind = 'app'
+        and f.kind = 'oauth_app'
+),
+held as (
+    select
+        p.integration_id,
+        c.identity_id,
+        min(c.created_at) as since,
+        max(c.last_used_at) as last_at,
+        row_number() over (partition by p.integration_id order by min(c.created_at), c.identity_id) as place
+    from apps p
+    join credential_facts c on c.app_id = p.identity_id
+    where c.is_live
+    group by p.integration_id, c.identity_id
 )
 select
     r.integration_id as subject_id,
@@ -45,3 +70,24 @@ select
     u.kind || coalesce(': ' || u.permission, '')
 from used u
 where u.place <= 20
+union all
+select
+    h.integration_id,
+    'acts as ' || h.identity_id,
+    coalesce('since ' || cast(h.since as varchar), 'since when is not known')
+    || coalesce(', last at ' || cast(h.last_at as varchar), '')
+from held h
+where h.place <= 20
+union all
+select
+    p.integration_id,
+    'scopes',
+    p.scopes
+from apps p
+union all
+select
+    p.integration_id,
+    'shows ' || s.kind,
+    s.value
+from apps p
+join signs s on s.identity_key = p.identity_key
