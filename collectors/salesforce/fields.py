@@ -99,7 +99,7 @@ def field_grant(org: Org, holder: str, name: str, *, native_id: str, is_editable
         provider="salesforce",
         tenant_id=org.tenant_id,
         principal_kind="identity",
-        principal=holder,
+        principal=holder.rpartition("/")[2],
         permission="field:read,field:edit" if is_editable else "field:read",
         resource_id=field_id(org.tenant_id, name),
         identity_id=holder,

@@ -84,6 +84,7 @@ def records(org: Org) -> Iterator[Record]:
     shapes = _shapes(org, dict.fromkeys((*core, *_readable(permissions, outside))), permissions)
     core_fields = fields.read(org, [name for name in org.fields if name.partition(".")[0] in shapes])
     guarded = guards.read(org, list(core_fields))
+    org.controlled_by_parent |= {shape.name for shape in shapes.values() if shape.internal_sharing == "parent"}
     org.seen_whole |= _open_to_scanner(org, shapes, permissions)
     counted = deals.read(org, [name for name in core if name in shapes])
     for shape in shapes.values():
@@ -135,7 +136,7 @@ def object_grants(org: Org, row: Json) -> Iterator[Grant]:
                 provider="salesforce",
                 tenant_id=org.tenant_id,
                 principal_kind="identity",
-                principal=holder,
+                principal=holder.rpartition("/")[2],
                 permission=permission,
                 resource_id=object_id(org.tenant_id, row["SobjectType"]),
                 identity_id=holder,

@@ -49,6 +49,7 @@ class Org:
     )  # our id of an app -> what is known; yielded last
     connected: set[tuple[str, str]] = field(default_factory=set)  # app (our id) and user (18) of tokens said so far
     seen_whole: set[str] = field(default_factory=set)  # API names of objects of which the scanner sees every record
+    controlled_by_parent: set[str] = field(default_factory=set)  # API names of those that are shared as their parent is
     identities: set[str] = field(default_factory=set)  # ids of those that were said so far
     resources: set[str] = field(default_factory=set)
 

@@ -36,6 +36,9 @@ _SHARES: Final = {  # object -> its share object and the field that says how muc
     "Contact": ("ContactShare", "ContactAccessLevel"),
 }
 _LEVELS: Final = {"Read": "sharing:read", "Edit": "sharing:edit", "All": "sharing:edit"}
+_IN_FOLDER: Final = (
+    "stand whole in the sharingRules of a metadata retrieve: put them into collectors.salesforce.metadata_folder"
+)
 _RULES: Final = ("sharingOwnerRules", "sharingCriteriaRules", "sharingGuestRules", "sharingTerritoryRules")
 _FOR_EVERYBODY: Final = {  # element of SharedTo -> Group.Type
     "allInternalUsers": "Organization",
@@ -102,8 +105,7 @@ def records(org: Org) -> Iterator[Record]:
                 is_nhi=None,
             )
     yield from _members(org, groups)
-    if not any(object_id(org.tenant_id, name) in org.resources for name in org.objects):
-        org.tally.answer("objects.sharing")
+    org.tally.answer("objects.sharing")
     shared = [*_rules(org, groups), *_shares(org, groups)]
     yield from _in_everybody(org, groups, {grant.identity_id for grant in shared})
     yield from shared
@@ -182,8 +184,6 @@ def _rules(org: Org, groups: Groups) -> Iterator[Grant]:
                 f"rules of {file.name} share with {', '.join(dict.fromkeys(unknown))}, which was not found in the org"
             )
             org.tally.refuse(Refusal("partial", f"sharingRules/{file.name}", reason), "objects.sharing")
-        else:
-            org.tally.answer("objects.sharing")
 
 
 def _shared_to(org: Org, groups: Groups, to: Node, unknown: list[str]) -> Iterator[str]:
@@ -213,13 +213,16 @@ def _named(org: Org, groups: Groups, element: str, name: str) -> Iterator[str]:
 
 def _shares(org: Org, groups: Groups) -> Iterator[Grant]:
     """Rules as the shares show them that they make, for objects of which the folder has no rules."""
-    described = {file.name for file in org.retrieved.of("SharingRules")}
+    said = {file.name for file in org.retrieved.of("SharingRules")} | org.controlled_by_parent
     for entity in org.objects:
-        if entity in described or object_id(org.tenant_id, entity) not in org.resources:
+        if entity in said or object_id(org.tenant_id, entity) not in org.resources:
             continue
-        if entity not in _SHARES:
+        custom = (f"{entity.removesuffix('__c')}__Share", "AccessLevel") if entity.endswith("__c") else None
+        share, column = _SHARES.get(entity) or custom or ("", "")
+        if not share:
+            reason = f"rules of {entity} {_IN_FOLDER}"
+            org.tally.refuse(Refusal("partial", "", reason, METADATA), "objects.sharing")
             continue
-        share, column = _SHARES[entity]
         rows = list(
             org.rows(
                 share,
@@ -231,10 +234,7 @@ def _shares(org: Org, groups: Groups) -> Iterator[Grant]:
         )
         yield from share_grants(org, groups, entity, [(row["UserOrGroupId"], row[column]) for row in rows])
         if entity not in org.seen_whole or len(rows) >= _PAGE:
-            reason = (
-                "shows rules only by the records that the scanner may see; put the sharingRules of a metadata retrieve "
-                "into collectors.salesforce.metadata_folder"
-            )
+            reason = f"shows rules only by the records that the scanner may see; they {_IN_FOLDER}"
             org.tally.refuse(Refusal("partial", f"query {share}", reason, METADATA), "objects.sharing")
 
 
@@ -304,7 +304,7 @@ def super_user_grant(org: Org, user_id: str, holder: str | None) -> Grant:
         provider="salesforce",
         tenant_id=org.tenant_id,
         principal_kind="identity",
-        principal=identity_id,
+        principal=id18(user_id),
         permission="portal_super_user",
         identity_id=identity_id,
         source=source_of(holder) if holder else "user",
@@ -329,7 +329,7 @@ def _grant(
         provider="salesforce",
         tenant_id=org.tenant_id,
         principal_kind="identity",
-        principal=holder,
+        principal=holder.rpartition("/")[2],
         permission=permission,
         resource_id=object_id(org.tenant_id, entity),
         identity_id=holder,

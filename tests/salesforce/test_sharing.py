@@ -118,6 +118,27 @@ def test_shares_of_which_the_scanner_sees_a_part_are_partial_and_say_what_would_
     assert "metadata_folder" in str(coverage.reason)
 
 
+def test_an_object_that_is_shared_as_its_parent_has_no_rules_to_miss(org: Acme) -> None:
+    assert read(org, objects=("OpportunityLineItem",)).coverage("objects.sharing").status == "complete"
+
+
+def test_an_object_without_a_table_of_shares_is_said_to_need_the_folder(org: Acme) -> None:
+    org.world.add("EntityDefinition", QualifiedApiName="Contract", DurableId="Contract", InternalSharingModel="Private")
+    coverage = read(org, objects=("Contract",)).coverage("objects.sharing")
+    assert (coverage.status, "rules of Contract" in str(coverage.reason)) == ("partial", True)
+
+
+def test_a_custom_object_has_shares_of_its_own(org: Acme) -> None:
+    world = org.world
+    world.add("EntityDefinition", QualifiedApiName="Tier__c", DurableId="01IT", InternalSharingModel="Private")
+    world.customize("Tier__c", {"Name": "string?", "OwnerId": "id"})
+    world.customize("Tier__Share", {"RowCause": "string", "UserOrGroupId": "id", "AccessLevel": "string"})
+    group = world.add("Group", Type="Regular", DeveloperName="EMEA")
+    world.add("Tier__Share", RowCause="Rule", UserOrGroupId=group, AccessLevel="Edit")
+    found = read(org, objects=("Tier__c",))
+    assert grants(found, "sharing_rule") == {(f"public_group/{group}", "sharing:edit")}
+
+
 def test_a_sharing_set_gives_a_profile_what_hangs_on_its_account(org: Acme, tmp_path: Path) -> None:
     text = metadata(
         "SharingSet",
