@@ -29,12 +29,22 @@ def cut_parsed(parsed: Any, **_: Any) -> None:
 
 
 def cut_response(response: requests.Response, *_: Any, **__: Any) -> requests.Response:
-    """For a requests session's hook `response`: the same for the keys of a vault's LIST."""
-    if response.request.method != "LIST" or not response.ok:
+    """For a requests session's hook `response`: the same for the keys of a vault's LIST and for HubSpot's pages."""
+    if not response.ok:
         return response
-    answer = response.json()
-    keys = answer.get("data", {}).get("keys")
-    if isinstance(keys, list):
-        answer["data"]["keys"] = keys[:_FEW]
-        response._content = json.dumps(answer).encode()  # requests has no public way to replace a body
+    if response.request.method == "LIST":
+        answer = response.json()
+        keys = answer.get("data", {}).get("keys")
+        if isinstance(keys, list):
+            answer["data"]["keys"] = keys[:_FEW]
+            _replace(response, answer)
+    elif b'"paging"' in response.content:
+        answer = response.json()
+        if isinstance(answer.get("results"), list) and answer.pop("paging", None):
+            answer["results"] = answer["results"][:_FEW]
+            _replace(response, answer)
     return response
+
+
+def _replace(response: requests.Response, answer: Any) -> None:
+    response._content = json.dumps(answer).encode()  # requests has no public way to replace a body

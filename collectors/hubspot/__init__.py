@@ -206,8 +206,7 @@ class _Account:
         """At first the oldest event that came, later all since the last reading unless that is too long ago."""
         oldest = min((use.occurred_at for use in fresh), default=None)
         reach = oldest if since is None else max(since, self.ctx.as_of - timedelta(days=SECURITY_DAYS))
-        if reach is not None:
-            self.tally.history_from |= dict.fromkeys(("usage.audit", "usage.exports"), reach)
+        self.tally.reaches(reach, "usage.audit", "usage.exports")
 
     def _logins(self) -> Iterator[Record]:
         path = f"/account-info/{self.version}/activity/login"
@@ -223,7 +222,7 @@ class _Account:
                 yield use
         for refusal in reading.refusals():
             self.tally.count(refusal, "usage.logins")
-        self.tally.history_from["usage.logins"] = self.ctx.as_of - timedelta(days=LOGIN_DAYS)
+        self.tally.reaches(self.ctx.as_of - timedelta(days=LOGIN_DAYS), "usage.logins")
 
     def _audit(self) -> Iterator[Record]:
         path = f"/account-info/{self.version}/activity/audit-logs"
@@ -241,7 +240,7 @@ class _Account:
                     yield use
         for refusal in reading.refusals():
             self.tally.count(refusal, "usage.calls")
-        self.tally.history_from["usage.calls"] = start
+        self.tally.reaches(start, "usage.calls")
 
 
 def _licensed(refusal: Refusal) -> Refusal:

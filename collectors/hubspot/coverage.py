@@ -104,6 +104,12 @@ class Tally:
         else:
             self.answered.update(datasets)
 
+    def reaches(self, back_to: datetime | None, *datasets: str) -> None:
+        """How far back a source was read; what was refused or cut reaches nobody knows how far."""
+        for dataset in datasets:
+            if back_to is not None and dataset not in self.refused:
+                self.history_from[dataset] = back_to
+
     def coverage(
         self, tenant_id: str, collected_at: datetime, *, since: datetime | None, days: int
     ) -> Iterator[Coverage]:

@@ -27,13 +27,14 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whom records belong to; `user`: None for a queue."""
+    """Whom records belong to; `user`: None for a queue; `is_inactive`: there is a user, but not an active one."""
 
     native_id: str
     user: str | None
     mail: str
     name: str
     is_archived: bool
+    is_inactive: bool
 
 
 def read_user(row: Json) -> User:
@@ -55,6 +56,7 @@ def read_owner(row: Json) -> Owner:
         mail=str(row.get("email") or ""),
         name=_name(row),
         is_archived=bool(row["archived"]),
+        is_inactive=row.get("userId") is None,
     )
 
 
@@ -103,9 +105,12 @@ def people_records(
 ) -> Iterator[Record]:
     """`strangers`: ids and addresses of who did something and is in no list."""
     for key, user in sorted(people.users.items()):
-        yield from _user(tenant_id, user, told.get(user_id(tenant_id, key), Told()), last_logins)
-        if key in people.owners:
-            yield Tag(identity_id=user_id(tenant_id, key), name="owner_id", value=people.owners[key].native_id)
+        identity_id = user_id(tenant_id, key)
+        owner = people.owners.get(key)
+        is_inactive = owner is not None and owner.is_inactive and not owner.is_archived
+        yield from _user(tenant_id, user, told.get(identity_id, Told()), last_logins, is_inactive=is_inactive)
+        if owner is not None:
+            yield Tag(identity_id=identity_id, name="owner_id", value=owner.native_id)
     for key, owner in sorted(people.owners.items()):
         if key not in people.users:
             yield _leaver(tenant_id, key, owner.mail, owner.name, last_logins, "an owner without a user")
@@ -114,7 +119,9 @@ def people_records(
     yield from _groups(tenant_id, people)
 
 
-def _user(tenant_id: str, user: User, told: Told, last_logins: Mapping[str, datetime]) -> Iterator[Record]:
+def _user(
+    tenant_id: str, user: User, told: Told, last_logins: Mapping[str, datetime], *, is_inactive: bool
+) -> Iterator[Record]:
     identity_id = user_id(tenant_id, user.native_id)
     last = last_logins.get(identity_id)
     yield Identity(
@@ -125,7 +132,7 @@ def _user(tenant_id: str, user: User, told: Told, last_logins: Mapping[str, date
         name=user.name or user.mail,
         native_id=user.native_id,
         is_nhi=False,
-        status=told.status,
+        status="disabled" if is_inactive else told.status,
         mail=user.mail or None,
         created_at=told.created_at,
         last_used_at=last,

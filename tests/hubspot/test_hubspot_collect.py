@@ -11,6 +11,7 @@ from fixtures.hubspot.account import ANNA, BEN, CEDAR_USER, LEAVER
 from fixtures.hubspot.contract import description
 from fixtures.hubspot.simulator import Simulator
 from nhiscan import load, store
+from nhiscan.collect import Context
 from nhiscan.model import DATASETS
 from tests.hubspot.conftest import TENANT, Scan, collector, scan
 
@@ -33,6 +34,14 @@ def test_every_dataset_has_one_coverage_and_nothing_failed(simulator: Simulator,
         "usage.exports",
         "usage.logins",
     }
+
+
+def test_a_sample_takes_the_first_page_of_everything(simulator: Simulator) -> None:
+    simulator.page = 4
+    said = scan(simulator, ctx=Context(as_of=simulator.account.now, is_sample=True))
+    assert len(simulator.calls) == len(set(simulator.calls)) == 10
+    assert {use.dataset for use in said.of("usage")} <= {"usage.audit", "usage.exports", "usage.logins", "usage.calls"}
+    assert "failed" not in said.statuses().values()
 
 
 def test_what_hubspot_offers_to_nobody_is_unsupported_with_its_reason(said: Scan) -> None:
@@ -96,6 +105,13 @@ def test_roles_and_teams_are_groups_with_their_members(said: Scan) -> None:
 def test_a_leaver_stays_as_disabled_while_its_owner_is_archived(said: Scan) -> None:
     lea = said.identity(f"user/{LEAVER}")
     assert (lea.status, lea.mail, lea.derived_from) == ("disabled", "lea@acme.example", "an owner without a user")
+
+
+def test_a_user_whom_the_owner_calls_inactive_is_disabled(simulator: Simulator) -> None:
+    (owner,) = [each for each in simulator.account.owners.values() if each.get("userId") == BEN]
+    del owner["userId"]
+    said = scan(simulator)
+    assert (said.identity(f"user/{BEN}").status, said.identity(f"user/{ANNA}").status) == ("disabled", "enabled")
 
 
 def test_a_queue_that_owns_records_is_nobody(said: Scan) -> None:
