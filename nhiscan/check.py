@@ -52,7 +52,7 @@ _BASE: Final[Mapping[str, tuple[str, ...]]] = {
     "policy": ("policies",),
     "integration": ("trusts",),
     "role": ("grants",),
-    "setting": ("settings",),
+    "setting": (),  # each rule needs the dataset of its own settings
 }
 # Not every provider or register has these, so they count only where reading them went wrong.
 _SOFT_BASE: Final[Mapping[str, tuple[str, ...]]] = {

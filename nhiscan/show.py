@@ -1,4 +1,4 @@
-"""Everything a scan tells about one partner, identity, credential, resource, policy, finding or case, by sections."""
+"""Everything a scan tells about a partner, identity, credential, resource, policy, setting, finding or case, by sections."""
 
 from __future__ import annotations
 
@@ -136,6 +136,19 @@ _GROUP: Final = {
         join policies p on p.policy_key = b.policy_key
         where b.identity_key = $id
         order by all""",
+    "who is in it": "select * exclude (role_key, role_id) from role_facts where role_key = $id",
+    "grants": """
+        select g.permission, r.resource_id, g.record_scope, g.source
+        from grants g
+        left join resources r on r.resource_key = g.resource_key
+        where g.identity_key = $id
+        order by all""",
+    "findings": """
+        select f.outcome, f.severity, f.rule_id, f.message, f.finding_id
+        from findings f
+        join identities i on i.identity_id = f.subject_id
+        where f.subject_kind = 'role' and i.identity_key = $id
+        order by f.outcome, f.score_low desc, f.finding_id""",
 }
 _OF_SUBJECT: Final = """
     select outcome, severity, rule_id, message, finding_id
@@ -188,11 +201,16 @@ _INTEGRATION: Final = {
     "integration": "select * from integration_facts where integration_id = $id",
     "findings": _OF_SUBJECT.format(kind="integration"),
 }
+_SETTING: Final = {
+    "setting": "select * from setting_facts where setting_id = $id",
+    "findings": _OF_SUBJECT.format(kind="setting"),
+}
 # What is not an identity, and where its ids are.
 _OTHERS: Final = (
     ("select resource_id from resource_facts where resource_id = $name or native_id = $name", _RESOURCE),
     ("select policy_id from policies where policy_id = $name or native_id = $name", _POLICY),
     ("select integration_id from integration_facts where integration_id = $name", _INTEGRATION),
+    ("select setting_id from setting_facts where setting_id = $name", _SETTING),
 )
 
 _BETWEEN: Final = (_RESOURCE, _POLICY)  # what may lie between two identities

@@ -38,14 +38,16 @@ def titles(con: duckdb.DuckDBPyConnection, name: str) -> list[str]:
     return [section.title for section in show.anything(con, name)]
 
 
-def test_resources_policies_and_integrations_are_shown_by_their_ids() -> None:
+def test_resources_policies_integrations_and_settings_are_shown_by_their_ids() -> None:
     con = store.empty()
     con.execute("insert into resource_facts (resource_id, native_id) values ('aws:1:function/sync', 'arn:sync')")
     con.execute("insert into policies (policy_id, native_id) values ('vault:main:acl/kontor', 'kontor')")
     con.execute("insert into integration_facts (integration_id) values ('aws:1:account/333333333331')")
+    con.execute("insert into setting_facts (setting_id) values ('salesforce:00D:setting/sso.required')")
     assert titles(con, "arn:sync")[0] == "resource"
     assert titles(con, "kontor")[0] == "policy"
     assert titles(con, "aws:1:account/333333333331")[0] == "integration"
+    assert titles(con, "salesforce:00D:setting/sso.required")[0] == "setting"
 
 
 def test_a_name_of_several_resources_lists_them() -> None:
@@ -145,6 +147,17 @@ def test_who_rewrites_its_own_rights_by_a_hub_can_become_itself(estate: duckdb.D
 
 def test_a_group_is_shown_with_its_members(estate: duckdb.DuckDBPyConnection) -> None:
     assert rows(estate, "group/builders", "members") == [{"identity_id": f"{AWS}:user/ci"}]
+
+
+def test_a_profile_is_shown_with_its_grants_and_findings(estate: duckdb.DuckDBPyConnection) -> None:
+    profile = f"{AWS}:group/builders"
+    insert(estate, "role_facts", {"role_key": 3, "role_id": profile, "kind": "profile", "members": 1})
+    insert(estate, "grants", {"identity_key": 3, "permission": "ModifyAllData", "source": "profile"})
+    found = {"finding_id": "f1", "rule_id": "priv-x", "subject_kind": "role", "subject_id": profile, "outcome": "fail"}
+    insert(estate, "findings", found)
+    assert [row["members"] for row in rows(estate, "group/builders", "who is in it")] == [1]
+    assert [row["permission"] for row in rows(estate, "group/builders", "grants")] == ["ModifyAllData"]
+    assert [row["rule_id"] for row in rows(estate, "group/builders", "findings")] == ["priv-x"]
 
 
 def test_a_policy_and_a_workload_tell_the_steps_that_lead_by_way_of_them(estate: duckdb.DuckDBPyConnection) -> None:
