@@ -63,6 +63,7 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "usage.calls": (),
 }
 UNSUPPORTED: Final[Mapping[str, str]] = {
+    "identities.mfa": "a user's methods ask for Manage Multi-Factor Authentication in API, and are not read",
     "usage.calls": "of calls only what they read is kept, as exports; an org does not list every call",
 }
 NOT_APPLICABLE: Final[Mapping[str, str]] = {
