@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.salesforce.world import TIERS
+from fixtures.salesforce.world import TIERS, Fault
 from nhiscan.collect import Context
 from tests.salesforce.conftest import AS_OF, DAY, KEY, Acme, Scan, acme
 from tests.salesforce.parts import read
@@ -155,3 +155,13 @@ def test_an_edition_without_intervals_is_read_without_them(org: Acme) -> None:
         org, "ReportExport", {"TIMESTAMP_DERIVED": AT, "USER_ID_DERIVED": org.bot}, LogDate=AS_OF - timedelta(days=2)
     )
     assert len(exports(read(org))) == 1
+
+
+def test_a_file_that_is_refused_is_named_and_the_others_are_read(org: Acme) -> None:
+    refused = logged(org, "ReportExport", {"TIMESTAMP_DERIVED": AT, "USER_ID_DERIVED": org.bot})
+    logged(org, "RestApi", {**REST, "USER_ID_DERIVED": org.bot, "ROWS_PROCESSED": "3"})
+    org.world.faults.append(Fault(where=f"EventLogFile/{refused}", status=403, code="INSUFFICIENT_ACCESS"))
+    found = read(org)
+    assert [use.rows for use in exports(found)] == [3]
+    coverage = found.coverage("usage.exports")
+    assert (coverage.status, coverage.missing_permission) == ("partial", "View Event Log Files")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixtures.salesforce.world import TIERS
+from nhiscan import tape
 from nhiscan.collect import Context
-from tests.salesforce.conftest import AS_OF, DAY, KEY, Acme, Scan, acme
-from tests.salesforce.parts import read
+from tests.salesforce.conftest import AS_OF, DAY, KEY, Acme, Scan, acme, scan
+from tests.salesforce.parts import FIELDS, OBJECTS, read
 
 logins = importlib.import_module("nhiscan.collectors.salesforce.logins")
 
@@ -168,3 +171,30 @@ def test_sessions_that_are_not_shown_name_the_right_that_is_missing() -> None:
     coverage = read(org).coverage("sessions")
     assert coverage.status != "complete"
     assert coverage.missing_permission == "Manage Users"
+
+
+def test_the_id_of_a_session_is_on_no_tape_and_a_replay_says_as_much(tmp_path: Path) -> None:
+    org = acme()
+    session = org.world.add(
+        "AuthSession", UsersId=org.partner_user, NumSecondsValid=7200, LastModifiedDate=AS_OF - timedelta(minutes=5)
+    )
+    recorder = tape.Recorder(as_of=AS_OF)
+    tape.claim(tmp_path / "tape")
+    first = read(org, ctx=Context(AS_OF, fingerprint_key=KEY, tape=recorder))
+    recorder.write(tmp_path / "tape")
+    written = b"".join(gzip.decompress(file.read_bytes()) for file in (tmp_path / "tape").iterdir())
+    assert b"AuthSession" in written
+    assert session.encode() not in written
+    player = tape.read(tmp_path / "tape")
+    ctx = Context(player.as_of, fingerprint_key=KEY, tape=player)
+    again = scan("https://acme.my.salesforce.example", ctx=ctx, objects=OBJECTS, fields=FIELDS)
+    assert len(again.of("credentials", kind="session")) == len(first.of("credentials", kind="session")) == 1
+
+
+def test_sign_ins_whose_next_page_is_not_named_are_no_shorter_list_that_looks_whole() -> None:
+    org = acme(page_size=3, no_next_url={"LoginHistory"})
+    for _ in range(5):
+        signed_in(org, org.anna)
+    found = read(org)
+    assert len(found.of("usage", dataset="usage.logins")) == 3
+    assert found.coverage("usage.logins").status == "partial"
