@@ -1,4 +1,4 @@
-"""Everything a scan tells about a partner, identity, credential, resource, policy, setting, finding or case, by sections."""
+"""Everything a scan tells about one partner, identity, credential, resource, policy, setting, finding or case."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import duckdb
 from nhiscan.narrow import find_partner
 from nhiscan.path import not_one
 
-_MANY: Final = 20  # neighbours in the graph beyond this are counted and not listed
+_MANY: Final = 20  # neighbours, members, users and the like beyond this are counted and not listed
 
 
 @dataclass(frozen=True)
@@ -121,15 +121,32 @@ _IDENTITY_FROM_OUTSIDE: Final = {
         where i.identity_key = $id
         order by f.outcome, f.score_low desc, f.finding_id""",
 }
+# Of apps and users of a CRM only.
+_APP: Final = {
+    "app": """
+        select * exclude (identity_key, identity_id, tenant_id, name, scopes)
+        from app_facts
+        where identity_key = $id""",
+    "scopes": "select scope, gives from app_scopes where identity_key = $id order by all",
+}
+_RECORDS: Final = {
+    "records": """
+        select d.object, a.can_read, a.can_write, a.record_scope, a.record_scope_high, a.visible_records,
+               a.foreign_records, d.records, a.evidence
+        from record_access a
+        join data_objects d on d.resource_key = a.resource_key
+        where a.identity_key = $id
+        order by d.object""",
+    "fields it may change": """
+        select d.object, d.field_name, d.is_guarded, a.evidence
+        from field_access a
+        join data_objects d on d.resource_key = a.resource_key
+        where a.identity_key = $id
+        order by all""",
+}
 # Groups and entities stand for others and have no facts of their own.
 _GROUP: Final = {
     "group": "select * exclude identity_key from identities where identity_key = $id",
-    "members": """
-        select i.identity_id
-        from memberships m
-        join identities i on i.identity_key = m.identity_key
-        where m.group_key = $id
-        order by 1""",
     "policies": """
         select p.policy_id, b.role
         from policy_bindings b
@@ -197,6 +214,23 @@ _POLICY: Final = {
     "what it opens": "select * exclude policy_key from policy_facts where policy_id = $id",
     "findings": _OF_SUBJECT.format(kind="policy"),
 }
+_OBJECT: Final = {
+    "object": """
+        select d.* exclude resource_key
+        from data_objects d
+        join resource_facts r on r.resource_key = d.resource_key
+        where r.resource_id = $id""",
+    "classification": """
+        select distinct c.visibility_class, c.protected_field, c.classification, c.register_row
+        from data_objects d
+        join resource_facts r on r.resource_key = d.resource_key
+        join classifications c
+            on lower(c.system) in (lower(r.provider), lower(r.tenant_id))
+            and lower(c.object) = lower(d.object)
+            and lower(coalesce(c.field, '')) = lower(coalesce(d.field_name, ''))
+        where r.resource_id = $id
+        order by all""",
+}
 _INTEGRATION: Final = {
     "integration": "select * from integration_facts where integration_id = $id",
     "findings": _OF_SUBJECT.format(kind="integration"),
@@ -256,13 +290,16 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
             if len(others) == 1:
                 id_ = others[0][0]
                 ways = [_listed(con, "steps by way of it", "show_ways", {"id": id_})] if queries in _BETWEEN else []
-                return [*_sections(con, queries, id_), *ways]
+                opened = _opened(con, id_) if queries is _RESOURCE else []
+                return [*_sections(con, queries, id_), *opened, *ways]
             found = found or [(None, id_) for (id_,) in others]
         groups = con.execute(
             "select identity_key from identities where identity_id = $name or native_id = $name", {"name": name}
         ).fetchall()
         if len(groups) == 1 and not found:
-            return [*_sections(con, _GROUP, groups[0][0]), *_neighbours(con, groups[0][0])]
+            key = groups[0][0]
+            members = _listed(con, "members", "show_members", {"key": key})
+            return [*_sections(con, _GROUP, key), members, *_neighbours(con, key)]
     if len(found) != 1:
         several = [row[0] for row in credentials] + [row[1] for row in found]
         known = con.execute("select identity_id from identity_facts union select credential_id from credential_facts")
@@ -273,9 +310,39 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
 def _identity(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
     return [
         *_sections(con, _IDENTITY, key),
+        *_in_crm(con, key),
         *_neighbours(con, key),
         *_sections(con, _IDENTITY_FROM_OUTSIDE, key),
     ]
+
+
+def _in_crm(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
+    """What apps and users of a CRM have and nothing else."""
+    told = []
+    if _holds(con, "app_facts", key):
+        told += [*_sections(con, _APP, key), _listed(con, "users by its live tokens", "show_users", {"key": key})]
+    if _holds(con, "record_access", key):
+        told += _sections(con, _RECORDS, key)
+    if _holds(con, "sign_ins", key):
+        told.append(_listed(con, "sign-ins", "show_sign_ins", {"key": key}))
+    return told
+
+
+def _holds(con: duckdb.DuckDBPyConnection, table: str, key: int) -> bool:
+    return con.execute(f"select 1 from {table} where identity_key = ? limit 1", [key]).fetchone() is not None
+
+
+def _opened(con: duckdb.DuckDBPyConnection, resource_id: str) -> list[Section]:
+    """Whom an object or a field of a CRM is open to."""
+    kinds = con.execute("select kind from resource_facts where resource_id = ?", [resource_id]).fetchall()
+    lists = {
+        "crm_object": ("outsiders and partners", "show_readers"),
+        "crm_field": ("who may change it", "show_editors"),
+    }
+    if kinds[0][0] not in lists:
+        return []
+    title, name = lists[kinds[0][0]]
+    return [*_sections(con, _OBJECT, resource_id), _listed(con, title, name, {"id": resource_id})]
 
 
 def _neighbours(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from nhiscan import query, store
 from nhiscan.errors import QueryError
+from tests.report.estate import insert
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,48 @@ def test_every_named_query_runs_on_an_empty_scan() -> None:
     assert len(pack) >= 7
     for named in pack:
         con.execute(named.sql, dict(named.params) or None)
+
+
+@pytest.fixture
+def crm() -> duckdb.DuckDBPyConnection:
+    """A partner's user that sees all deals and was refused once, and an app that acts as it."""
+    con = store.empty()
+    ana = {"identity_key": 1, "identity_id": "crm:user/ana", "partner_id": "P1", "partner_name": "Nordwind"}
+    insert(con, "identity_facts", ana)
+    insert(con, "identity_facts", {"identity_key": 2, "identity_id": "crm:app/sync"})
+    insert(
+        con,
+        "app_facts",
+        {"identity_key": 2, "identity_id": "crm:app/sync", "gives": "all", "partner_names": "Nordwind"},
+    )
+    insert(con, "data_objects", {"resource_key": 5, "object": "Opportunity"})
+    insert(con, "record_access", {"identity_key": 1, "resource_key": 5, "record_scope": "all"})
+    insert(con, "record_access", {"identity_key": 2, "resource_key": 5, "record_scope": "own"})
+    for event_id, is_success, flow in (("a", True, "password"), ("b", False, "sso")):
+        insert(con, "sign_ins", {"event_id": event_id, "identity_key": 1, "is_success": is_success, "flow": flow})
+    return con
+
+
+def ask(con: duckdb.DuckDBPyConnection, name: str, *columns: str, **given: str) -> list[tuple[object, ...]]:
+    sql, params = query.find(name, given)
+    return con.execute(f"select {', '.join(columns)} from ({sql})", params or None).fetchall()
+
+
+def test_apps_are_listed_with_whose_users_they_act_as(crm: duckdb.DuckDBPyConnection) -> None:
+    assert ask(crm, "apps", "identity_id", "gives", "partners_of_users") == [("crm:app/sync", "all", "Nordwind")]
+
+
+def test_record_access_is_listed_by_object_and_partner(crm: duckdb.DuckDBPyConnection) -> None:
+    everybody = [("crm:user/ana", "all"), ("crm:app/sync", "own")]
+    assert ask(crm, "record-access", "identity_id", "record_scope") == everybody
+    assert ask(crm, "record-access", "identity_id", "record_scope", partner="P1") == everybody[:1]
+    assert ask(crm, "record-access", "identity_id", object="Lead") == []
+
+
+def test_sign_ins_are_counted_with_the_refused(crm: duckdb.DuckDBPyConnection) -> None:
+    assert ask(crm, "sign-ins", "identity_id", "sign_ins", "refused", "flows") == [
+        ("crm:user/ana", 1, 1, "password, sso")
+    ]
 
 
 def test_an_unknown_named_query_names_the_nearest() -> None:

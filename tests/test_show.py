@@ -167,3 +167,76 @@ def test_a_policy_and_a_workload_tell_the_steps_that_lead_by_way_of_them(estate:
     edge(estate, 2, 1, resource_key=4)
     for name, start in (("policy/assume", "user/ci"), ("function/sync", "role/deploy")):
         assert [row["from_id"] for row in rows(estate, name, "steps by way of it")] == [f"{AWS}:{start}"]
+
+
+ORG = "salesforce:00D000000000001AAA"
+
+
+@pytest.fixture
+def crm() -> duckdb.DuckDBPyConnection:
+    """A partner's user, an app with tokens of it and of 24 more, an object and a field that it reaches."""
+    con = store.empty()
+    for key, name in ((1, "user/ana"), (2, "oauth_app/sync"), *((key, f"user/u{key:02}") for key in range(10, 34))):
+        told = {"identity_key": key, "identity_id": f"{ORG}:{name}", "tenant_id": ORG, "name": name.partition("/")[2]}
+        insert(con, "identities", told)
+        insert(con, "identity_facts", told)
+    insert(con, "app_facts", {"identity_key": 2, "identity_id": f"{ORG}:oauth_app/sync", "gives": "all", "tokens": 26})
+    insert(con, "app_scopes", {"identity_key": 2, "scope": "full", "gives": "all"})
+    for number, (key, is_live) in enumerate([(1, True), (1, True), *((key, key != 33) for key in range(10, 34))]):
+        token = {"credential_key": number, "credential_id": f"t{number}", "app_id": f"{ORG}:oauth_app/sync"}
+        insert(con, "credential_facts", {**token, "identity_key": key, "is_live": is_live})
+    for key, name, field in ((50, "Opportunity", None), (51, "Opportunity", "Amount")):
+        kind = "crm_object" if field is None else "crm_field"
+        told = {"resource_key": key, "resource_id": f"{ORG}:{kind}/{field or name}", "tenant_id": ORG, "kind": kind}
+        insert(con, "resource_facts", {**told, "provider": "salesforce"})
+        insert(con, "data_objects", {"resource_key": key, "object": name, "field_name": field, "records": 900})
+    insert(con, "classifications", {"system": "Salesforce", "object": "opportunity", "classification": "customer"})
+    insert(con, "record_access", {"identity_key": 2, "resource_key": 50, "can_read": True, "record_scope": "own"})
+    insert(con, "record_access", {"identity_key": 1, "resource_key": 50, "can_read": True, "record_scope": "all"})
+    insert(con, "field_access", {"identity_key": 1, "resource_key": 51, "evidence": "right from profile Partner"})
+    insert(con, "sign_ins", {"event_id": "e1", "identity_key": 1, "country": "DE", "is_success": True})
+    return con
+
+
+def crm_section(con: duckdb.DuckDBPyConnection, name: str, title: str) -> show.Section:
+    (found,) = [section for section in show.anything(con, f"{ORG}:{name}") if section.title == title]
+    return found
+
+
+def crm_rows(con: duckdb.DuckDBPyConnection, name: str, title: str) -> list[dict[str, object]]:
+    found = crm_section(con, name, title)
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+def test_an_app_is_shown_with_its_scopes_and_as_whom_it_acts(crm: duckdb.DuckDBPyConnection) -> None:
+    assert [row["gives"] for row in crm_rows(crm, "oauth_app/sync", "app")] == ["all"]
+    assert crm_rows(crm, "oauth_app/sync", "scopes") == [{"scope": "full", "gives": "all"}]
+    users = crm_section(crm, "oauth_app/sync", "users by its live tokens")
+    assert (len(users.rows), users.more) == (20, 4)
+    first = crm_rows(crm, "oauth_app/sync", "users by its live tokens")[0]
+    assert (first["identity_id"], first["tokens"]) == (f"{ORG}:user/ana", 2)
+
+
+def test_a_user_of_a_crm_is_shown_with_the_records_and_fields_that_it_reaches(crm: duckdb.DuckDBPyConnection) -> None:
+    assert [(row["object"], row["record_scope"]) for row in crm_rows(crm, "user/ana", "records")] == [
+        ("Opportunity", "all")
+    ]
+    assert [row["field_name"] for row in crm_rows(crm, "user/ana", "fields it may change")] == ["Amount"]
+    assert [row["country"] for row in crm_rows(crm, "user/ana", "sign-ins")] == ["DE"]
+
+
+def test_an_object_tells_who_sees_it_the_widest_first(crm: duckdb.DuckDBPyConnection) -> None:
+    readers = crm_rows(crm, "crm_object/Opportunity", "outsiders and partners")
+    assert [row["record_scope"] for row in readers] == ["all", "own"]
+    assert [row["classification"] for row in crm_rows(crm, "crm_object/Opportunity", "classification")] == ["customer"]
+
+
+def test_a_field_tells_who_may_change_it(crm: duckdb.DuckDBPyConnection) -> None:
+    editors = crm_rows(crm, "crm_field/Amount", "who may change it")
+    assert [row["evidence"] for row in editors] == ["right from profile Partner"]
+    assert crm_rows(crm, "crm_field/Amount", "classification") == []
+
+
+def test_what_only_a_crm_has_is_not_asked_of_others(estate: duckdb.DuckDBPyConnection) -> None:
+    told = titles(estate, f"{AWS}:user/ci")
+    assert {"app", "records", "sign-ins"}.isdisjoint(told)
