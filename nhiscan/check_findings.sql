@@ -92,7 +92,9 @@ with others as (
     union all
     select 'role', role_id, name, null, null, null from role_facts
     union all
-    select 'setting', setting_id, name || coalesce(' of ' || applies_to, ''), null, null, null from setting_facts
+    select 'setting', s.setting_id, s.name || coalesce(' of ' || coalesce(r.name, s.applies_to), ''), null, null, null
+    from setting_facts s
+    left join role_facts r on r.role_id = s.applies_to
 )
 select
     j.finding_id,

@@ -596,7 +596,7 @@ def partner_show(config_file: Path, scan_id: str | None, as_json: bool, name: st
 def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> None:
     """Show one thing of a scan with its evidence.
 
-    An identity, credential, resource, policy, integration, finding or case.
+    An identity, group, credential, resource, policy, integration, setting, finding or case.
 
     ID is its id or the provider's own; of a finding or case the beginning is enough.
 

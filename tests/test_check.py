@@ -133,6 +133,19 @@ def evidence(con: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
 # Outcomes
 
 
+def test_roles_and_settings_are_called_by_name_and_make_cases(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    add(con, "role_facts", role_id="r1", tenant_id=TENANT, name="Partner Community", kind="fail")
+    add(con, "setting_facts", setting_id="s1", tenant_id=TENANT, name="sso.required", applies_to="r1", value="fail")
+    kinds = {"role": "role_id as subject_id, kind", "setting": "setting_id as subject_id, value"}
+    for kind, columns in kinds.items():
+        query = f"select {columns} as outcome, tenant_id, name, name as shade from {kind}_facts"
+        run(con, rule(tmp_path, f"life-{kind}", subject=kind, query=query))
+        assert rows(con, "select subject_kind, subject_name, provider, case_id is not null from findings") == [
+            (kind, {"role": "Partner Community", "setting": "sso.required of Partner Community"}[kind], "aws", True)
+        ]
+        assert rows(con, "select subject_kind, tenant_id from cases") == [(kind, TENANT)]
+
+
 def test_fails_and_unknowns_are_stored_and_passes_counted(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     for name in ("fail", "pass", "unknown"):
         identity(con, name, name)
