@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -78,10 +78,10 @@ def records(org: Org) -> Iterator[Record]:
         yield from _uses(org, file)
 
 
-def uses_of(org: Org, file_id: str, event_type: str, text: str) -> Iterator[Use]:
-    """The exports in one file. Raises: ValueError for a file that is no log."""
+def uses_of(org: Org, file_id: str, event_type: str, lines: Iterable[str]) -> Iterator[Use]:
+    """The exports in one file. Raises: ValueError for a file that is no log, csv.Error for one that is no table."""
     sums: dict[tuple[str, str, str, str], _Read] = {}
-    for n, line in enumerate(csv.DictReader(io.StringIO(text, newline=""))):
+    for n, line in enumerate(csv.DictReader(lines)):
         if event_type == "ReportExport":
             yield _report(org, file_id, n, line)
             continue
@@ -172,8 +172,9 @@ def _uses(org: Org, file: Json) -> Iterator[Use]:
     if isinstance(content, Refusal):
         org.tally.refuse(content, _DATASET, needs=LOGS)
         return
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="replace", newline="")
     try:
-        yield from uses_of(org, str(file["Id"]), str(file["EventType"]), content.decode("utf-8", "replace"))
+        yield from uses_of(org, str(file["Id"]), str(file["EventType"]), lines)
     except (csv.Error, ValueError) as error:
         org.tally.refuse(Refusal("failed", call, f"is not whole: {error}"), _DATASET)
     org.ctx.progress("salesforce: event log files")
