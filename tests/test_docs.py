@@ -145,7 +145,8 @@ def test_settings_on_a_page_are_accepted(block: Block, tmp_path: Path) -> None:
     settings = config.parse({"company": {"name": "Acme"}, **data}, file=tmp_path / "nhiscan.toml")
     for name, entry in settings.collectors:
         kind = collect.load(name)
-        environ = dict.fromkeys(("NHISCAN_EXTERNAL_ID", "NHISCAN_ROLE_ID", "NHISCAN_SECRET_ID"), "correct-horse")
+        names = re.findall(r'"env:(\w+)"', block.text)
+        environ = dict.fromkeys(names, "correct-horse")
         assert config.build(kind, entry, where=f"{name}.", base=tmp_path, environ=environ)
     check.check_overrides(rule.load(), settings.rules)
 
