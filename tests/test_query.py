@@ -118,7 +118,10 @@ def crm() -> duckdb.DuckDBPyConnection:
 
 def ask(con: duckdb.DuckDBPyConnection, name: str, *columns: str, **given: str) -> list[tuple[object, ...]]:
     sql, params = query.find(name, given)
-    return con.execute(f"select {', '.join(columns)} from ({sql})", params or None).fetchall()
+    found: list[tuple[object, ...]] = con.execute(
+        f"select {', '.join(columns)} from ({sql})", params or None
+    ).fetchall()
+    return found
 
 
 def test_apps_are_listed_with_whose_users_they_act_as(crm: duckdb.DuckDBPyConnection) -> None:
