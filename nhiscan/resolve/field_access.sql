@@ -1,75 +1,42 @@
 -- One row an outsider or a partner's identity and field of a CRM that it may change: the field and the object must both let it
-create or replace temp table holder_fields as
-with said as (
-    select g.identity_key as holder_key, g.resource_key, trim(unnest(string_split(g.permission, ','))) as permission
-    from grants g
-    join data_objects d on d.resource_key = g.resource_key and d.field_name is not null
-    where g.identity_key is not null
-        and not coalesce(g.has_other_conditions, false)
-        and coalesce(g.narrowed_by, '') = ''
-        and coalesce(g.expires_at > (select max(as_of) from scans), true)
+create or replace temp table set_fields as
+with fields as (
+    select f.resource_key, o.resource_key as object_key
+    from data_objects f
+    join resources r on r.resource_key = f.resource_key
+    join data_objects o on o.object = f.object and o.field_name is null
+    join resources p on p.resource_key = o.resource_key and p.tenant_id = r.tenant_id
+    where f.field_name is not null
+),
+held as (
+    select s.set_key, f.resource_key, min(s.holder_key) as via_key
+    from set_holders s
+    join holder_fields f using (holder_key)
+    group by s.set_key, f.resource_key
 )
-select distinct holder_key, resource_key
-from said
-where permission = 'field:edit';
+select h.set_key, h.resource_key, 'right from ' || w.words as words
+from held h
+join fields f using (resource_key)
+join set_objects o on o.set_key = h.set_key and o.resource_key = f.object_key
+join holder_words w on w.holder_key = h.via_key
+where o.can_edit;
 
 delete from field_access;
 
 insert into field_access by name
-with objects as (
-    select d.resource_key, d.object, r.tenant_id
-    from data_objects d
-    join resources r using (resource_key)
-    where d.field_name is null
-),
-fields as (
-    select d.resource_key, o.resource_key as object_key
-    from data_objects d
-    join resources r using (resource_key)
-    join objects o on o.tenant_id = r.tenant_id and o.object = d.object
-    where d.field_name is not null
-),
-through as (
-    select distinct j.identity_key, j.as_key, m.holder_key
+with placed as (
+    select j.identity_key, f.resource_key, min(j.as_key) as as_key
     from judged_as j
-    join (
-        select as_key, as_key as holder_key
-        from judged_as
-        union
-        select a.as_key, g.group_key
-        from judged_as a
-        join group_members g on g.identity_key = a.as_key
-    ) m on m.as_key = j.as_key
+    join holder_sets h on h.as_key = j.as_key
+    join set_fields f on f.set_key = h.set_key
     where j.is_sure
-        and m.holder_key in (select holder_key from holder_fields)
-),
-held as (
-    select t.identity_key, t.as_key, f.resource_key, min(t.holder_key) as holder_key
-    from through t
-    join holder_fields f using (holder_key)
-    group by t.identity_key, t.as_key, f.resource_key
-),
-possible as (
-    select h.identity_key, h.resource_key,
-        min(struct_pack(as_key := h.as_key, holder_key := h.holder_key)) as way
-    from held h
-    join fields f using (resource_key)
-    join holder_sets s on s.as_key = h.as_key
-    join set_objects o
-        on o.set_key = s.set_key
-        and o.resource_key = f.object_key
-    where o.can_edit
-    group by h.identity_key, h.resource_key
+    group by j.identity_key, f.resource_key
 )
 select
     p.identity_key,
     p.resource_key,
-    concat_ws(
-        '; ',
-        case when p.way.as_key <> p.identity_key then 'through its live token of ' || u.name end,
-        'right from '
-            || case when p.way.holder_key = p.way.as_key then 'a grant of its own' else kind_of(g.identity_id) || ' ' || g.name end
-    ) as evidence
-from possible p
-join identities u on u.identity_key = p.way.as_key
-join identities g on g.identity_key = p.way.holder_key
+    concat_ws('; ', case when p.as_key <> p.identity_key then 'by its live token of ' || u.name end, f.words) as evidence
+from placed p
+join identities u on u.identity_key = p.as_key
+join holder_sets h on h.as_key = p.as_key
+join set_fields f on f.set_key = h.set_key and f.resource_key = p.resource_key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -196,11 +196,12 @@ class Crm:
             )
         )
 
-    def resolve(self) -> duckdb.DuckDBPyConnection:
+    def resolve(self, *steps: Callable[[duckdb.DuckDBPyConnection], None]) -> duckdb.DuckDBPyConnection:
+        """The scan after these steps, or after all that a CRM needs."""
         con = store.empty()
         con.execute("insert into scans (scan_id, as_of) values ('s', ?)", [AS_OF.replace(tzinfo=None)])
         load.load(con, self.records)
-        for step in _STEPS:
+        for step in steps or _STEPS:
             step(con)
         return con
 
