@@ -74,7 +74,7 @@ def records(org: Org) -> Iterator[Record]:
         _say_why_there_are_none(org)
     oldest = min((found for file in files if (found := moment(file["LogDate"])) is not None), default=start)
     org.tally.reaches_back_to(_DATASET, max(start, oldest))
-    for file in files:
+    for file in files[: 1 if org.ctx.is_sample else None]:
         yield from _uses(org, file)
 
 

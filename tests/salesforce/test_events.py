@@ -165,3 +165,11 @@ def test_a_file_that_is_refused_is_named_and_the_others_are_read(org: Acme) -> N
     assert [use.rows for use in exports(found)] == [3]
     coverage = found.coverage("usage.exports")
     assert (coverage.status, coverage.missing_permission) == ("partial", "View Event Log Files")
+
+
+def test_a_sample_reads_one_file_and_finds_nothing_missing(org: Acme) -> None:
+    for _ in range(3):
+        logged(org, "ReportExport", {"TIMESTAMP_DERIVED": AT, "USER_ID_DERIVED": org.bot})
+    found = read(org, ctx=Context(AS_OF, fingerprint_key=KEY, is_sample=True))
+    assert len(exports(found)) == 1
+    assert found.coverage("usage.exports").status == "complete"
