@@ -1,4 +1,5 @@
--- Live credentials; one that was never used is idle since it was made.
+-- Live credentials; one that was never used is idle since it was made. Tokens that an app holds and sessions are left out: of an app that
+-- nobody uses off-dormant-account-enabled speaks once, and a session ends by itself.
 select
     c.credential_id as subject_id,
     c.tenant_id,
@@ -16,4 +17,5 @@ select
     c.created_at as created
 from credential_facts c
 where c.is_live
+    and coalesce(c.kind, '') not in ('oauth_token', 'session')
     and not coalesce(c.is_provider_owned, false)

@@ -1,4 +1,4 @@
--- Live credentials.
+-- Live credentials, but for the tokens that an app holds, which are the app's to renew, and sessions.
 select
     c.credential_id as subject_id,
     c.tenant_id,
@@ -17,4 +17,5 @@ select
     c.created_at as issued
 from credential_facts c
 where c.is_live
+    and coalesce(c.kind, '') not in ('oauth_token', 'session')
     and not coalesce(c.is_provider_owned, false)

@@ -1,5 +1,6 @@
 -- Live credentials of kinds that can be replaced. Passwords are left out: changing them on a schedule does harm
--- (SP 800-63B), and whether one should exist at all is another rule's question.
+-- (SP 800-63B), and whether one should exist at all is another rule's question. How long the tokens that an app holds may live is one
+-- of the app, in life-refresh-token-unbounded.
 select
     c.credential_id as subject_id,
     c.tenant_id,
@@ -20,4 +21,4 @@ select
 from credential_facts c
 where c.is_live
     and c.is_replaceable
-    and c.kind <> 'password'
+    and c.kind not in ('password', 'oauth_token', 'session')

@@ -1,4 +1,5 @@
--- Live credentials of kinds that can expire, whether or not this one does.
+-- Live credentials of kinds that can expire, whether or not this one does. HubSpot's API keys cannot, and the tokens that an app holds
+-- have their limit in the app's policy, of which life-refresh-token-unbounded speaks.
 select
     c.credential_id as subject_id,
     c.tenant_id,
@@ -17,4 +18,5 @@ select
 from credential_facts c
 where c.is_live
     and c.kind in $expiring_kinds
+    and not (c.kind = 'api_key' and coalesce(c.provider, '') = 'hubspot')
     and not coalesce(c.is_provider_owned, false)
