@@ -1,4 +1,5 @@
--- Live credentials of identities of partners that had an incident; of several incidents the one that says most decides.
+-- Live credentials of identities of partners that had an incident; of several incidents the one that says most decides. Tokens that
+-- an app of the same partner holds are told of the app, since they are revoked with it.
 with dated as (
     select
         n.incident_id,
@@ -53,6 +54,14 @@ judged as (
     from hit h
     join credential_facts c on c.identity_key = h.identity_key
     where c.is_live
+        and not exists (
+            select 1
+            from identity_facts f
+            join identity_partners a on a.identity_key = f.identity_key
+            where f.identity_id = c.app_id
+                and a.partner_id = h.partner_id
+                and a.verdict in ('asserted', 'conflict')
+        )
 ),
 placed as (
     select
