@@ -1,4 +1,4 @@
--- Partners' identities that exported something of late, by days of UTC. What is usual is told from the days before these: the amount
+-- Partners' identities that exported something of late, by days of UTC. What is usual is told from other days with exports: the amount
 -- that 95 of 100 of them did not pass. An export without a number of rows is a question where the known rows alone say nothing.
 with exports as (
     select
@@ -7,7 +7,7 @@ with exports as (
         cast(u.occurred_at as date) as day,
         u.target,
         u.rows,
-        case when u.occurred_at >= $recent_days_before then 1 else 0 end as is_recent
+        case when cast(u.occurred_at as date) >= cast($recent_days_before as date) then 1 else 0 end as is_recent
     from usage u
     join identity_facts f on f.identity_id = u.identity_id
     where u.kind = 'export'
@@ -27,23 +27,38 @@ days as (
     from exports
     group by identity_key, tenant_id, day, is_recent
 ),
+-- each day of late against the days before it; where the log begins too late for that, against all others
+compared as (
+    select
+        d.identity_key,
+        d.day,
+        o.day as other_day,
+        o.rows_exported,
+        case when o.day < d.day then 1 else 0 end as is_before,
+        sum(case when o.day < d.day then 1 else 0 end) over (partition by d.identity_key, d.day) as days_before
+    from days d
+    join days o on o.identity_key = d.identity_key and o.day <> d.day
+    where d.is_recent = 1
+        and o.rows_exported is not null
+),
 ranked as (
     select
-        identity_key,
-        rows_exported,
-        row_number() over (partition by identity_key order by rows_exported) as place,
-        count(*) over (partition by identity_key) as days
-    from days
-    where is_recent = 0
-        and rows_exported is not null
+        c.identity_key,
+        c.day,
+        c.rows_exported,
+        row_number() over (partition by c.identity_key, c.day order by c.rows_exported, c.other_day) as place,
+        count(*) over (partition by c.identity_key, c.day) as days
+    from compared c
+    where c.is_before = 1
+        or c.days_before < $min_usual_days
 ),
 usual as (
     select
         identity_key,
-        max(days) as days,
+        day,
         min(case when place >= 0.95 * days then rows_exported end) as usual_rows
     from ranked
-    group by identity_key
+    group by identity_key, day
     having max(days) >= $min_usual_days
 ),
 objects as (
@@ -99,7 +114,7 @@ judged as (
             u.usual_rows,
             greatest($min_rows, coalesce($times_usual * u.usual_rows, 0)) as most_rows
         from days d
-        left join usual u on u.identity_key = d.identity_key
+        left join usual u on u.identity_key = d.identity_key and u.day = d.day
         where d.is_recent = 1
     ) r
 ),

@@ -1,6 +1,7 @@
 -- Partners' machine identities, and the people who are one step from them. Administrators may become anybody: priv-admin-equivalent
 -- and our own administration are the place for that, and not each identity in turn. People before a hub are counted once for all
--- that is behind it; where several ways lead to an identity, the widest says how many people there are at least.
+-- that is behind it; where several ways lead to an identity, the widest says how many people there are at least. In a CRM, the log of
+-- changes shows who signed in as somebody else; a delegated group may do so as users of some roles, which are not named.
 with people as (
     select
         e.to_key,
@@ -17,6 +18,43 @@ with people as (
         and p.name not in $allowed
     group by e.to_key
 ),
+persons as (
+    select
+        identity_key,
+        identity_id,
+        tenant_id,
+        name
+    from identity_facts
+    where is_nhi = false
+        and is_enabled
+        and not coalesce(is_admin, false)
+        and name not in $allowed
+),
+delegates as (
+    select
+        p.tenant_id,
+        count(distinct p.identity_key) as members
+    from grants g
+    join persons p on p.tenant_id = g.tenant_id
+    left join memberships m on m.group_key = g.identity_key and m.identity_key = p.identity_key
+    where g.permission like '%delegate:login_as%'
+        and (m.identity_key is not null or g.identity_key = p.identity_key)
+    group by p.tenant_id
+),
+visits as (
+    select
+        u.target,
+        count(distinct p.identity_key) as visitors,
+        min(p.name) as example,
+        max(u.occurred_at) as last_at
+    from usage u
+    join persons p on p.identity_id = u.identity_id
+    where u.action in ('login_as', 'IMPERSONATE_USER')
+        and u.outcome = 'success'
+        and u.occurred_at >= $window_days_before
+        and u.target <> u.identity_id
+    group by u.target
+),
 steps as (
     select
         p.to_key,
@@ -25,6 +63,25 @@ steps as (
         p.example,
         p.evidence
     from people p
+    union all
+    select
+        f.identity_key,
+        v.visitors,
+        v.visitors,
+        v.example,
+        'signed in as it, the last time on ' || substr(cast(v.last_at as varchar), 1, 10)
+    from visits v
+    join identity_facts f on f.identity_id = v.target
+    union all
+    select
+        f.identity_key,
+        0,
+        d.members,
+        cast(null as varchar),
+        cast(null as varchar)
+    from delegates d
+    join identity_facts f on f.tenant_id = d.tenant_id
+    where f.kind = 'service_account'
     union all
     select
         e.to_key,
