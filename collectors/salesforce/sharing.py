@@ -140,7 +140,7 @@ def _read_groups(org: Org) -> Groups:
     found.users = list(
         org.rows(
             "User",
-            ("Id", "UserType"),
+            ("Id", "UserType", "CommunityNickname"),
             "memberships",
             where="WHERE IsActive = true",
             optional={"IsPrmSuperUser": ()},  # an org has it once Salesforce has switched it on
@@ -204,6 +204,10 @@ def _named(org: Org, groups: Groups, element: str, name: str) -> Iterator[str]:
         for native_id, row in groups.groups.items():
             if row["Type"] == "Regular" and row.get("DeveloperName") == name:
                 yield org.id("public_group", native_id)
+    elif element == "guestUser":
+        for user in groups.users:
+            if user.get("UserType") == "Guest" and user.get("CommunityNickname") == name:
+                yield org.identity_id(user["Id"])
     elif element.lower().startswith(("role", "portalrole")):
         for native_id, row in groups.roles.items():
             if row.get("DeveloperName") == name:

@@ -63,6 +63,13 @@ def test_a_rule_for_all_partners_reaches_each_partner_user(org: Acme, tmp_path: 
     assert group_id not in found.groups_of(org.user(org.anna))
 
 
+def test_a_rule_for_the_guest_of_a_site_is_a_grant_of_that_user(org: Acme, tmp_path: Path) -> None:
+    org.world.change(org.guest, CommunityNickname="Portal_Guest")
+    written = rule("<guestUser>Portal_Guest</guestUser>", kind="sharingGuestRules")
+    found = read(org, metadata_folder=rules(tmp_path, written))
+    assert grants(found, "sharing_rule") == {(f"user/{org.guest}", "sharing:read")}
+
+
 def test_nobody_is_put_into_a_group_of_everybody_with_which_nothing_is_shared(org: Acme) -> None:
     everybody = org.world.add("Group", Type="PRMOrganization")
     found = read(org)
