@@ -1,5 +1,6 @@
 -- Enabled outsiders and partners' identities: the share of each deal object that they see, and rights to export that no package of
--- theirs allows; without a package none is allowed. Who sees all needs no counts, unless there is nothing to see.
+-- theirs allows; without a package none is allowed. Who sees all needs no counts, unless there is nothing to see. Of whoever's
+-- rights nothing is known, nothing small is known either.
 with seen as (
     select
         a.identity_key,
@@ -89,7 +90,7 @@ select
     j.tenant_id,
     case
         when j.reach_state = 2 or j.export_state = 2 then 'fail'
-        when j.reach_state = 1 or j.export_state = 1 then 'unknown'
+        when j.reach_state = 1 or j.export_state = 1 or j.level is null then 'unknown'
         else 'pass'
     end as outcome,
     case when j.reach_state = 2 and j.export_state = 2 then 'critical' else 'high' end as severity,
@@ -113,7 +114,8 @@ select
     case
         when j.reach_state = 2 or j.export_state = 2 then null
         when j.reach_state = 1 then 'how many records of ' || j.object || ' it sees was not decided'
-        else 'a right to export data depends on something'
+        when j.export_state = 1 then 'a right to export data depends on something'
+        else 'its rights were not read'
     end as doubt,
     j.export_statement as right_to_export,
     j.level
