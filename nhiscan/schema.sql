@@ -650,7 +650,7 @@ create table identity_owners ( -- who answers for an identity, with every losing
     identity_key bigint, -- the identity
     mail varchar, -- the person's present address
     role varchar, -- business, technical, security or other
-    source varchar, -- identity_map, register, tag or partner (the partner's own business owner)
+    source varchar, -- identity_map, register, tag, partner (the partner's own business owner) or account (owner of its account in a CRM)
     evidence varchar, -- what was seen where, in words
     confidence double, -- 0 to 1, by source
     verdict varchar, -- asserted, lost or suggested

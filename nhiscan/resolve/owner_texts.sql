@@ -11,6 +11,9 @@ from (
     select business_owner
     from partners
     union
+    select owner_mail
+    from partner_accounts
+    union
     select value
     from tags
     where name in (select name from owner_tags)

@@ -1,4 +1,4 @@
-"""Who answers for an identity: a person's decision, the register, a tag, the partner's business owner."""
+"""Who answers for an identity: a person's decision, the register, a tag, the owner of its partner or account."""
 
 from __future__ import annotations
 

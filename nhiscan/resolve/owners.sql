@@ -31,24 +31,24 @@ create or replace temp table owner_claims as
 select d.identity_key, d.owner as text, case when d.role in ('business', 'technical', 'security') then d.role end as role,
     'identity_map' as source,
     'decided' || coalesce(' by ' || d.decided_by, '') || ': ' || d.pattern as evidence,
-    case when d.is_exact then 5 else 4 end as strength,
+    case when d.is_exact then 6 else 5 end as strength,
     1.0::double as confidence,
     d.register_row
 from decisions d
 where trim(d.owner) <> ''
 union
 select h.identity_key, h.mail, case when h.role in ('business', 'technical', 'security') then h.role end,
-    'register', 'the register names the owner of this ' || h.owned_kind, 3, 0.95, h.register_row
+    'register', 'the register names the owner of this ' || h.owned_kind, 4, 0.95, h.register_row
 from ownership_hits h
 union
 select t.identity_key, t.value, case when o.role in ('business', 'technical', 'security') then o.role end,
-    'tag', 'tag ' || t.name || ' = "' || t.value || '"', case when o.role = 'creator' then 0 else 2 end,
+    'tag', 'tag ' || t.name || ' = "' || t.value || '"', case when o.role = 'creator' then 0 else 3 end,
     case when o.role = 'creator' then 0.5 else 0.8 end, null
 from tags t
 join owner_tags o on o.name = t.name
 union
 select p.identity_key, b.mail, 'business',
-    'partner', 'business owner of the partner ' || b.name, 1, 0.7, b.register_row
+    'partner', 'business owner of the partner ' || b.name, 2, 0.7, b.register_row
 from identity_partners p
 join (
     select partner_id, name, business_owner as mail, register_row
@@ -67,9 +67,17 @@ join (
         and o.role = 'business'
 ) b using (partner_id)
 where p.verdict = 'asserted'
-    and trim(b.mail) <> '';
+    and trim(b.mail) <> ''
+union
+select g.identity_key, a.owner_mail, 'business',
+    'account', 'owner of its account "' || a.name || '" in the CRM', 1, 0.6, null
+from signs g
+join identities i using (identity_key)
+join partner_accounts a on a.tenant_id = i.tenant_id and a.account_id = g.value
+where g.kind in ('salesforce_account', 'hubspot_company')
+    and trim(a.owner_mail) <> '';
 
--- A tag is written by anybody: it counts when it names one of us.
+-- A tag is written by anybody, and an account may be a partner's own: they count when they name one of us.
 create or replace temp table named_owners as
 with named as (
     select c.identity_key, c.source, c.strength, c.confidence, c.register_row, a.mail, c.role,
@@ -80,7 +88,7 @@ with named as (
     join identities i using (identity_key)
     join owner_answers a using (text)
     where i.kind not in ('group', 'entity')
-        and (c.source <> 'tag' or a.is_ours)
+        and (c.source not in ('tag', 'account') or a.is_ours)
 )
 select n.* replace (coalesce(n.role, r.role, 'other') as role)
 from named n
@@ -101,7 +109,7 @@ select n.*,
     case
         when n.strength = 0 then 'suggested'
         when n.strength < r.strength then 'lost'
-        when n.role = 'other' and n.strength < 4 and n.strength < a.strength then 'lost'
+        when n.role = 'other' and n.strength < 5 and n.strength < a.strength then 'lost'
         else 'asserted'
     end as verdict
 from named_owners n

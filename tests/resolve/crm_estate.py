@@ -207,4 +207,5 @@ class Crm:
 
 
 def rows(con: duckdb.DuckDBPyConnection, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-    return con.execute(sql, list(values)).fetchall()
+    found: list[tuple[Any, ...]] = con.execute(sql, list(values)).fetchall()
+    return found

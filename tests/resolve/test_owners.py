@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from nhiscan.model import IdentityMapping, Ownership, Partner, Person, PersonMail, Record
+from nhiscan.model import (
+    Identity,
+    IdentityMapping,
+    Ownership,
+    Partner,
+    PartnerAccount,
+    Person,
+    PersonMail,
+    Record,
+    Sign,
+)
 from nhiscan.resolve import owners, partners
 from tests.resolve.register_estate import account_alias, key, role, rows, scan, tag, trust
 
@@ -198,3 +208,42 @@ def test_an_owner_missing_from_the_list_of_people_is_said_to_be() -> None:
 @pytest.mark.parametrize("kind", ["group", "entity"])
 def test_what_only_groups_others_has_no_owner(kind: str) -> None:
     assert _owned(role("admins", kind=kind), Ownership("identity", "admins", "jo@acme.example")) == []
+
+
+_ORG = "salesforce:00D000000000001AAA"
+
+
+def _of_account(owner: str, *records: Record) -> list[tuple[Any, ...]]:
+    user = Identity(f"{_ORG}:user/ann", "salesforce", _ORG, "human_user", "ann", "ann", False)
+    account = PartnerAccount("salesforce", _ORG, "001D000000IqhSLIAZ", "Nordwind", owner_mail=owner)
+    elsewhere = PartnerAccount("salesforce", "salesforce:00D000000000002AAA", account.account_id, "N", owner_mail=owner)
+    return _owned(
+        user, account, elsewhere, Sign(user.identity_id, kind="salesforce_account", value=account.account_id), *records
+    )
+
+
+def test_the_owner_of_an_account_answers_where_nobody_else_is_named() -> None:
+    assert _of_account("jo@acme.example", _JO) == [("jo@acme.example", "business", "account", "asserted", "active")]
+
+
+def test_the_register_beats_the_owner_of_an_account() -> None:
+    found = _of_account("jo@acme.example", _JO, Ownership("identity", "ann", "bob@acme.example", role="business"))
+    assert [(row[0], row[2], row[3]) for row in found] == [
+        ("bob@acme.example", "register", "asserted"),
+        ("jo@acme.example", "account", "lost"),
+    ]
+
+
+def test_the_business_owner_of_the_partner_beats_the_owner_of_an_account() -> None:
+    north = Partner(
+        "P-9", "Nordlicht", business_owner="bob@acme.example", source_system="salesforce", source_id="001D000000IqhSL"
+    )
+    found = _of_account("jo@acme.example", _JO, north)
+    assert [(row[0], row[2], row[3]) for row in found] == [
+        ("bob@acme.example", "partner", "asserted"),
+        ("jo@acme.example", "account", "lost"),
+    ]
+
+
+def test_an_owner_of_an_account_who_is_not_ours_answers_for_nothing() -> None:
+    assert _of_account("x@elsewhere.example") == []

@@ -11,9 +11,11 @@ from nhiscan.model import (
     Identity,
     IdentityMapping,
     Partner,
+    PartnerAccount,
     Person,
     PersonMail,
     Record,
+    Sign,
     TrustCondition,
 )
 from nhiscan.resolve import partners
@@ -535,3 +537,159 @@ def test_a_second_run_says_the_same() -> None:
     first = rows(con, "select * from identity_partners")
     partners.run(con)
     assert rows(con, "select * from identity_partners") == first != []
+
+
+# signs of identities in a CRM
+
+_ORG = "salesforce:00D000000000001AAA"
+_LONG = "001D000000IqhSLIAZ"
+
+
+def _user(name: str = "ann", **fields: Any) -> Identity:
+    return Identity(f"{_ORG}:user/{name}", "salesforce", _ORG, "human_user", name, name, False, **fields)
+
+
+def _sign(kind: str, value: str, name: str = "ann") -> Sign:
+    return Sign(f"{_ORG}:user/{name}", kind=kind, value=value)
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [
+        _LONG,
+        _LONG[:15],
+        _LONG.lower(),
+        f" {_LONG} ",
+        f"https://acme.my.example/lightning/r/Account/{_LONG}/view",
+        f"https://acme.my.example/{_LONG[:15]}",
+    ],
+)
+@pytest.mark.parametrize("shown", [_LONG, _LONG[:15]])
+def test_an_account_is_the_same_in_15_and_18_characters(alias: str, shown: str) -> None:
+    found = _attributed(_user(), _sign("salesforce_account", shown), Alias("P-1", "salesforce_account", alias))
+    assert found == [("ann", "P-1", "operator", "alias", "asserted")]
+
+
+@pytest.mark.parametrize("alias", [_LONG[:15].lower(), "001D000000IqhSMIAZ", "003D000000IqhSLIAZ"])
+def test_an_account_that_is_only_like_another_is_another(alias: str) -> None:
+    assert _attributed(_user(), _sign("salesforce_account", _LONG), Alias("P-1", "salesforce_account", alias)) == []
+
+
+def test_an_outsider_of_an_account_that_nobody_claims_is_nobodys() -> None:
+    found = _attributed(
+        _user(is_external=True),
+        _sign("salesforce_account", _LONG),
+        PartnerAccount("salesforce", _ORG, _LONG, "Westwind Handel"),
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize("system", ["salesforce", "Salesforce", "salesforce:00D000000000001AAA"])
+def test_the_record_that_the_register_was_exported_from_is_an_alias(system: str) -> None:
+    east = Partner("P-3", "Ostwind KG", source_system=system, source_id=_LONG[:15])
+    assert _attributed(east, _user(), _sign("salesforce_account", _LONG)) == [
+        ("ann", "P-3", "operator", "alias", "asserted")
+    ]
+
+
+def test_a_record_of_some_other_system_is_no_account() -> None:
+    east = Partner("P-3", "Ostwind KG", source_system="sap", source_id=_LONG)
+    assert _attributed(east, _user(), _sign("salesforce_account", _LONG)) == []
+
+
+def test_an_account_that_two_partners_claim_is_a_conflict() -> None:
+    found = _attributed(
+        _user(),
+        _sign("salesforce_account", _LONG),
+        Alias("P-1", "salesforce_account", _LONG),
+        Alias("P-2", "salesforce_account", _LONG[:15]),
+    )
+    assert [(row[1], row[4]) for row in found] == [("P-1", "conflict"), ("P-2", "conflict")]
+
+
+def test_an_account_that_is_called_shared_names_nobody() -> None:
+    found = _attributed(
+        _user(),
+        _sign("salesforce_account", _LONG),
+        Alias("P-1", "salesforce_account", _LONG),
+        Alias("P-2", "salesforce_account", _LONG[:15], exclusive=False),
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize("alias", ["12345", "https://app.hubspot.example/contacts/7/record/0-2/12345/"])
+def test_a_company_of_hubspot_is_known_by_its_number(alias: str) -> None:
+    found = _attributed(_user(), _sign("hubspot_company", "12345"), Alias("P-1", "hubspot_company", alias))
+    assert found == [("ann", "P-1", "operator", "alias", "asserted")]
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [("Nordwind GmbH", ["P-1"]), ("NORDWIND", ["P-1", "P-2"]), ("Nordwind Inc.", ["P-2"]), ("Nordwindrad", [])],
+)
+def test_a_publisher_is_known_without_its_legal_suffix_but_not_by_the_wrong_one(
+    shown: str, expected: list[str]
+) -> None:
+    found = _attributed(
+        _user("app"),
+        _sign("publisher", shown, "app"),
+        Alias("P-1", "publisher", "Nordwind GmbH"),
+        Alias("P-2", "publisher", "Nordwind Inc"),
+    )
+    assert [row[1] for row in found if row[3] == "alias"] == expected
+
+
+def test_a_client_id_is_known_to_the_letter() -> None:
+    found = _attributed(
+        _user("app"),
+        _user("other"),
+        _sign("client_id", "3MVG9abc", "app"),
+        _sign("client_id", "3MVG9ABC", "other"),
+        Alias("P-1", "client_id", "3MVG9abc"),
+    )
+    assert found == [("app", "P-1", "operator", "alias", "asserted")]
+
+
+def test_a_publisher_that_is_called_by_its_domain_is_weaker_than_an_alias() -> None:
+    found = _attributed(
+        _user("app"),
+        _user("free"),
+        _sign("publisher", "sync.example", "app"),
+        _sign("client_id", "c-1", "app"),
+        _sign("publisher", "gmail.com", "free"),
+        domain("P-1", "sync.example"),
+        domain("P-1", "gmail.com"),
+        Alias("P-2", "client_id", "c-1"),
+    )
+    assert found == [
+        ("app", "P-1", "operator", "mail_domain", "lost"),
+        ("app", "P-2", "operator", "alias", "asserted"),
+    ]
+
+
+def test_an_alias_limited_to_a_tenant_says_nothing_about_accounts_of_another() -> None:
+    found = _attributed(
+        _user(),
+        _sign("salesforce_account", _LONG),
+        Alias("P-1", "salesforce_account", _LONG, our_tenant="salesforce:00D000000000002AAA"),
+        Alias("P-2", "salesforce_account", _LONG, our_tenant=_ORG),
+    )
+    assert found == [("ann", "P-2", "operator", "alias", "asserted")]
+
+
+def test_the_name_of_an_account_only_suggests() -> None:
+    found = _attributed(
+        _user(is_external=True),
+        _sign("salesforce_account", _LONG),
+        PartnerAccount("salesforce", _ORG, _LONG, "Nordwind Handel Süd"),
+        PartnerAccount("salesforce", "salesforce:00D000000000002AAA", _LONG, "Südlicht"),
+    )
+    assert found == [("ann", "P-1", "operator", "likeness", "suggested")]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "'; drop table signs; --", "001" + "x" * 2_000, "\x00\n<b>", "001D000000IqhSL" + "é" * 3]
+)
+def test_whatever_an_account_is_called_it_is_only_compared(value: str) -> None:
+    found = _attributed(_user(), _sign("salesforce_account", value), Alias("P-1", "salesforce_account", value))
+    assert [row[1] for row in found] == (["P-1"] if value else [])
