@@ -11,6 +11,8 @@ with revoked as (
         and outcome = 'success'
         and target is not null
         and action <> 'PutRolePolicy'
+        -- a user takes leave to sign in as him back from others, and keeps his own access
+        and action not ilike 'loginas%'
     group by target
 ),
 taken as (
@@ -48,7 +50,11 @@ given_back as (
     from taken t
     join usage u on u.target = t.target and u.occurred_at > t.revoked_at
     where u.outcome = 'success'
-        and case when t.is_identity then u.action ilike 'Create%' else u.kind = 'credential_change' end
+        and case
+            when t.is_identity
+                then u.action ilike 'Create%' or lower(u.action) in ('activateduser', 'unfrozeuser', 'add_user', 'reactivate_user')
+            else u.kind = 'credential_change'
+        end
     group by t.target
 )
 select t.identity_key, t.target as revoked_id, t.revoked_at, t.action as revoked_with, t.revoked_by, f.used_at, g.given_back_at

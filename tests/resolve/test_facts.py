@@ -630,6 +630,24 @@ def test_ending_open_sessions_revokes_nothing() -> None:
     assert rows(con, "select * from revocations") == []
 
 
+@pytest.mark.parametrize(
+    ("taken", "back"), [("frozeuser", "unfrozeuser"), ("deactivateduser", "activateduser"), ("REMOVE_USER", "ADD_USER")]
+)
+def test_a_user_of_a_crm_who_was_let_in_again_was_given_back(taken: str, back: str) -> None:
+    con = _resolved(
+        role(),
+        _event(0, "revocation", target=role_id("sync"), action=taken),
+        _event(20, "role_change", target=role_id("sync"), action=back),
+        _event(40, "login", identity_id=role_id("sync")),
+    )
+    assert rows(con, "select used_at, given_back_at from revocations") == [(_at(40), _at(20))]
+
+
+def test_taking_back_leave_to_sign_in_as_a_user_revokes_nothing_of_the_user() -> None:
+    con = _resolved(role(), _event(0, "revocation", target=role_id("sync"), action="loginAsRevokedToSfdc"))
+    assert rows(con, "select * from revocations") == []
+
+
 def test_an_identity_that_was_deleted_and_made_again_was_given_back() -> None:
     con = _resolved(
         role(),
