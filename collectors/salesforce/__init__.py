@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
+from urllib.parse import urlsplit
 
 from nhiscan import http
 from nhiscan.collect import Context
@@ -147,6 +148,8 @@ class Salesforce:
     def _check_settings(self) -> None:
         for setting, url in (("url", self.url), ("login_url", self.login_url)):
             http.refuse_plain_http(url, setting=f"collectors.salesforce.{setting}")
+            if urlsplit(url).path.strip("/"):
+                raise ConfigError(f"collectors.salesforce.{setting} {url} goes on after its host", hint="cut it there")
         if (self.private_key is None) == (self.client_secret is None):
             raise ConfigError(
                 "collectors.salesforce: say in one way how to log in",
@@ -175,6 +178,9 @@ class Salesforce:
         host = f"salesforce:{self.client_id}"
         door = Door(
             ctx=ctx,
+            url=url,
+            version=self.api_version,
+            open_session=ctx.http(host, base_url=url, verify=verify),
             session=ctx.http(f"{host} login", base_url=token_host, verify=verify),
             token_host=token_host,
             audience=self.login_url.rstrip("/"),

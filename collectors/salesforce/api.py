@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -38,6 +38,12 @@ _OF_THE_KIND: Final = {  # errorCode -> coverage status
     "FORBIDDEN": "denied",
     "API_CURRENTLY_DISABLED": "denied",
     "QUERY_TIMEOUT": "failed",
+}
+# What makes every other call end the same way -> the permission that is missing.
+_ENDS: Final[Mapping[str, str | None]] = {
+    "REQUEST_LIMIT_EXCEEDED": None,
+    "API_DISABLED_FOR_ORG": None,
+    "API_CURRENTLY_DISABLED": "API Enabled",
 }
 
 
@@ -197,7 +203,7 @@ class Api:
 
     def _ask(self, path: str, call: str) -> requests.Response | Refusal:
         if self.stop is not None:
-            return Refusal(self.stop.status, call, self.stop.reason, code=self.stop.code)
+            return replace(self.stop, call=call)
         answer = self._send(path, call)
         if isinstance(answer, requests.Response) and answer.status_code == 401:
             self.login = self.log_in()
@@ -213,8 +219,8 @@ class Api:
         if answer.ok:
             return answer
         refusal = _refusal(answer, call)
-        if refusal.code == "REQUEST_LIMIT_EXCEEDED":
-            self.stop = refusal
+        if refusal.code in _ENDS:
+            self.stop = refusal = replace(refusal, missing_permission=_ENDS[refusal.code])
         return refusal
 
     def _send(self, path: str, call: str) -> requests.Response | Refusal:

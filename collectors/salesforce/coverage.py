@@ -27,6 +27,7 @@ PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "identities": (*_BASE, USERS),
     "identities.tags": (*_BASE, USERS),
     "identities.last_used": (*_BASE, USERS),
+    "identities.frozen": (*_BASE, "Manage Users"),
     "identities.mfa": (),
     "memberships": _BASE,
     "policies": (),

@@ -11,11 +11,10 @@ from typing import Final
 from nhiscan.model import Record, Scanner
 
 from .api import Refusal
-from .coverage import API, SETUP
+from .coverage import SETUP
 from .org import Org
 
 _ASKED: Final = (
-    "ApiEnabled",
     "CustomizeApplication",
     "ManageUsers",
     "ModifyAllData",
@@ -41,8 +40,6 @@ def records(org: Org) -> Iterator[Record]:
     if org.rights and "ViewSetup" not in org.rights:
         refusal = Refusal("partial", "", f"the scanner does not hold {SETUP}", SETUP)
         org.tally.refuse(refusal, "memberships", "grants", "apps", "settings", "delegated_admins", "usage.audit")
-    if org.rights and "ApiEnabled" in {name.removeprefix(_PREFIX) for name in columns} - org.rights:
-        org.tally.refuse(Refusal("partial", "", f"the scanner does not hold {API}", API), "identities")
 
 
 def holds(org: Org, *names: str) -> bool | None:

@@ -38,6 +38,8 @@ def records(org: Org) -> Iterator[Record]:
         count += 1
         others += id18(str(row.get("UserId") or "")) != org.scanner_id
         yield from _token(org, row, seen)
+    if not org.tally.answered["credentials.last_used"]:  # refused, which says enough
+        return
     may = holds(org, "CustomizeApplication", "ManageUsers", "ModifyAllData")
     if may is False or (may is None and not others and not org.ctx.is_sample):
         reason = "all tokens shown are the scanner's own" if count else "no token is shown"

@@ -40,7 +40,7 @@ _COLUMNS: Final = (
     "LastLoginDate",
     "LastPasswordChangeDate",
 )
-_FREEZE: Final = "Manage Users or Freeze Users, for who is frozen"
+_FREEZE: Final = "Manage Users"
 _LICENCES: Final = {  # User.UserType -> licence of ours
     "Standard": "internal",
     "PowerPartner": "partner",
@@ -202,7 +202,7 @@ def records(org: Org) -> Iterator[Record]:
     columns = ("UserId", "IsFrozen", "IsPasswordLocked")
     states = {
         id18(str(row["UserId"])): row
-        for row in org.rows("UserLogin", columns, spoils=("identities",), where=where, needs=_FREEZE)
+        for row in org.rows("UserLogin", columns, "identities.frozen", where=where, needs=_FREEZE)
         if row.get("UserId")
     }
     moved = _moves(org)

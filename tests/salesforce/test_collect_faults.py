@@ -51,9 +51,36 @@ def test_a_refused_login_is_coverage_with_what_the_org_said(settings: dict[str, 
     assert [row for row in found.records if row.table != "coverage"] == []
 
 
-def test_the_scanner_without_a_right_to_the_api_is_coverage() -> None:
-    found = read(acme(permissions=frozenset({"ViewSetup"})))
+@pytest.mark.parametrize(
+    ("settings", "status", "permission"),
+    [
+        ({"permissions": frozenset({"ViewSetup"})}, "denied", "API Enabled"),
+        ({"has_api": False}, "not_licensed", None),
+    ],
+)
+def test_an_org_or_user_without_the_api_is_asked_once(
+    settings: dict[str, Any], status: str, permission: str | None
+) -> None:
+    org = acme(**settings)
+    found = read(org)
+    assert len(org.world.calls) == 3  # the versions, the login, and what was refused
+    for name in ("identities", "grants", "apps", "credentials", "partner_accounts"):
+        row = found.coverage(name)
+        assert (row.status, row.missing_permission) == (status, permission)
+
+
+def test_a_version_that_the_org_does_not_know_is_said_and_nothing_looks_unlicensed() -> None:
+    found = read(acme(versions=("58.0", "59.0")), api_version="62.0")
     assert {row.status for row in found.of("coverage")} == {"failed"}
+    assert all("knows no API version 62.0" in row.reason for row in found.of("coverage"))
+
+
+def test_the_login_counts_by_the_clock_of_the_org() -> None:
+    """So a scan as of another day gets in, and a machine whose clock is wrong."""
+    org = acme()
+    with running(org.world) as url:
+        found = scan(url, ctx=Context(AS_OF - 1000 * DAY, fingerprint_key=b"k" * 32))
+    assert found.coverage("identities").status == "complete"
 
 
 def test_a_key_that_is_none_is_the_users_to_mend() -> None:
@@ -74,6 +101,7 @@ def test_a_key_that_is_none_is_the_users_to_mend() -> None:
         {"url": "http://acme.my.salesforce.com"},
         {"login_url": "http://login.salesforce.com"},
         {"url": "https://user:word@acme.my.salesforce.com"},
+        {"url": "https://acme.my.salesforce.com/services/data"},
         {"objects": ("Opportunity WHERE",)},
         {"fields": ("Amount",)},
     ],
@@ -144,7 +172,7 @@ def test_cursors_that_always_expire_are_coverage() -> None:
 def test_the_last_tenth_of_the_quota_is_left_to_others() -> None:
     org = acme(api_limit=100, api_used=91)
     found = read(org, daily_share=1.0)
-    assert len(org.world.calls) == 2  # the login, and what showed how much is used
+    assert len(org.world.calls) == 3  # the versions, the login, and what showed how much is used
     row = found.coverage("apps")
     assert (row.status, "rest is for others" in str(row.reason)) == ("truncated", True)
 
@@ -183,7 +211,7 @@ def test_a_provider_that_is_busy_is_asked_again() -> None:
 
 NEEDED = {
     "User": ("identities", "View All Users"),
-    "UserLogin": ("identities", "Freeze Users"),
+    "UserLogin": ("identities.frozen", "Manage Users"),
     "PermissionSet": ("grants", "View Setup and Configuration"),
     "PermissionSetAssignment": ("memberships", "View Setup and Configuration"),
     "Profile": ("memberships", "View Setup and Configuration"),
