@@ -28,7 +28,7 @@ _EVENTS_A_PAGE: Final = 200  # the most that the documentation of the account ac
 _PEOPLE_A_PAGE: Final = 100
 _AUDIT_DAYS: Final = 7  # read anew each time: the log of a large account grows by tens of thousands of rows a day
 _VERSION: Final = re.compile(r"20\d\d-\d\d")
-_FOLDED: Final = ("identities", "identities.tags", "apps", "credentials", "credentials.created")
+_FOLDED: Final = ("identities.tags", "apps", "credentials", "credentials.created")
 _CHANGED: Final = ("settings.sign_in", "settings.sessions")
 
 
@@ -67,7 +67,7 @@ class HubSpot:
         tenant_id = f"hubspot:{details['portalId']}"
         yield Tenant(tenant_id=tenant_id, provider="hubspot", name=str(details["portalId"]))
         account = _Account(tenant_id, ctx, reader, self.api_version, collected_at)
-        account.tally.count(details, "settings", *_FOLDED)
+        account.tally.count(details, "settings")
         yield from details_records(tenant_id, details)
         yield from account.records()
         # Last: had a record not been made, nothing may have been called complete.

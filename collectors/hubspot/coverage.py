@@ -20,7 +20,7 @@ _ACCOUNT: Final = ("oauth",)
 _FOLDED: Final = (*_ACCOUNT, *_ACTIVITY)
 # Any one scope that HubSpot's description names for a call is enough; these are the narrowest.
 PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "identities": (*_FOLDED, *_USERS, *_OWNERS),
+    "identities": (*_USERS, *_OWNERS),
     "identities.tags": _FOLDED,
     "identities.last_used": (*_ACTIVITY, *_USERS),
     "identities.mfa": (*_ACTIVITY, *_USERS),
@@ -57,10 +57,7 @@ _NO_LIST: Final = (
 )
 # What holds however well everything was answered.
 LIMITS: Final[Mapping[str, str]] = {
-    "identities": f"{_NO_LIST}; users are listed",
-    "apps": _NO_LIST,
-    "credentials": _NO_LIST,
-    "credentials.created": f"{_NO_LIST}, and the age of one that was made before is unknown",
+    "apps": f"{_NO_LIST}; those that are known, and their keys, are in the inventory",
     "identities.last_used": "of users, the logins of the last 90 days; nothing says when an app or key was used",
     "identities.mfa": "known only of users who added or removed a second factor {since}",
     "credentials.last_used": "HubSpot counts the calls of all private apps and keys together, not of each",

@@ -20,13 +20,13 @@ _OLD_TOKEN_LIVES: Final = timedelta(days=8)
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One sort of thing; `credential_kind` None: its credentials are not seen; `never_expires`: they do not end."""
+    """One sort of thing and its credential; `never_expires`: that does not end by itself."""
 
     kind: str
     id_kind: str
     title: str
-    credential_kind: str | None = None
-    credential_id_kind: str = ""
+    credential_kind: str
+    credential_id_kind: str
     never_expires: bool = False
     is_of_user: bool = False  # a credential of the acting user, and no identity
     is_single: bool = False  # an account has one, whatever id the event names
@@ -36,7 +36,7 @@ PRIVATE_APP: Final = Family(
     "private_app", "private_app", "Private app", "private_app_token", "private_app_token", never_expires=True
 )
 SERVICE_KEY: Final = Family("service_key", "service_key", "Service key", "service_key", "service_key_value")
-OAUTH_APP: Final = Family("oauth_app", "app", "App")
+OAUTH_APP: Final = Family("oauth_app", "app", "App", "oauth_token", "app_token")
 API_KEY: Final = Family("api_key", "api_key", "API key", "api_key", "api_key_value", never_expires=True, is_single=True)
 SMTP_TOKEN: Final = Family("service_account", "smtp_token", "SMTP token", "smtp_token", "smtp_token_value")
 PERSONAL_KEY: Final = Family(
@@ -175,7 +175,8 @@ def life_records(tenant_id: str, life: Life, mails: Mapping[str, str], horizon: 
         yield from _labels(identity_id, life, mails)
         if is_app:
             yield Sign(identity_id=identity_id, kind="client_id", value=life.native_id)
-    if family.credential_kind is not None:
+    # An app that was installed holds a refresh token of the account until it is uninstalled: OAuth guide.
+    if life.is_begun or family is not OAUTH_APP:
         yield Credential(
             credential_id=f"{tenant_id}:{family.credential_id_kind}/{life.native_id}",
             identity_id=identity_id,
@@ -184,9 +185,10 @@ def life_records(tenant_id: str, life: Life, mails: Mapping[str, str], horizon: 
             kind=family.credential_kind,
             native_id=life.native_id,
             status="active" if life.is_live else "inactive",
-            is_replaceable=True,
+            is_replaceable=family is not OAUTH_APP,
             created_at=life.made_at,
             expiry_known=family.never_expires,
+            app_id=identity_id if family is OAUTH_APP else None,
         )
 
 

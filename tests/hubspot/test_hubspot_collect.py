@@ -27,6 +27,9 @@ def test_every_dataset_has_one_coverage_and_nothing_failed(simulator: Simulator,
     assert set(said.statuses().values()) == {"complete", "not_applicable", "unsupported"}
     complete = {dataset for dataset, status in said.statuses().items() if status == "complete"}
     assert complete == {
+        "credentials",
+        "credentials.created",
+        "identities",
         "memberships",
         "settings",
         "settings.logging",

@@ -123,7 +123,7 @@ def test_a_stream_that_is_refused_later_takes_nothing_away(simulator: Simulator)
     simulator.nasty.statuses[SECURITY] = 500
     again = later(simulator, first, days=7)
     assert concluded(again) == EVERYTHING
-    assert again.coverage("apps").status == "partial"
+    assert again.coverage("apps").status == "failed"
 
 
 def test_without_its_history_an_app_is_gone_and_the_coverage_says_why(simulator: Simulator) -> None:

@@ -131,11 +131,22 @@ def test_an_installed_app_is_as_its_last_installation_left_it(
     assert app.kind == "oauth_app"
 
 
-def test_an_app_shows_its_id_to_the_register_and_has_no_credential(simulator: Simulator) -> None:
+def test_an_app_shows_its_id_to_the_register(simulator: Simulator) -> None:
     said = lived(simulator, ("INSTALL_INTEGRATION", 50), object_id=8201)
     sign = said.one("signs", identity_id=f"{TENANT}:app/8201")
     assert (sign.kind, sign.value) == ("client_id", "8201")
-    assert said.of("credentials") == []
+
+
+def test_an_app_holds_a_token_of_the_account_while_it_is_installed(simulator: Simulator) -> None:
+    token = lived(simulator, ("INSTALL_INTEGRATION", 50)).credential("app_token/1")
+    assert (token.kind, token.status, token.created_at) == ("oauth_token", "active", simulator.account.ago(50))
+    assert token.app_id == token.identity_id == f"{TENANT}:app/1"
+    simulator.account.do("UNINSTALL_INTEGRATION", ANNA, 1, days_ago=2)
+    assert scan(simulator).credential("app_token/1").status == "inactive"
+
+
+def test_an_app_that_was_only_developed_here_holds_no_token(simulator: Simulator) -> None:
+    assert lived(simulator, ("PUBLIC_APP_CLIENT_SECRET_VIEW", 50)).of("credentials") == []
 
 
 def test_the_accounts_one_api_key_is_one_whatever_its_events_name(simulator: Simulator) -> None:
