@@ -30,6 +30,7 @@ select
     end as outcome,
     f.name as identity,
     f.kind,
+    f.native_id,
     v.revoked_id,
     v.revoked_at as revoked,
     v.revoked_with as with_the_call,
