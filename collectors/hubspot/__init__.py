@@ -161,7 +161,7 @@ class _Account:
         for page in pages:
             self.tally.count(page, *datasets)
             if not isinstance(page, Refusal):
-                self.ctx.progress(f"hubspot: {path.rpartition('/')[2]}")
+                self.ctx.progress(f"hubspot: pages of {path.replace(f'/{self.version}', '').rpartition('/')[2]}")
                 yield page
 
     def _usage(self) -> Iterator[Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -45,6 +46,15 @@ def test_a_sample_takes_the_first_page_of_everything(simulator: Simulator) -> No
     assert len(simulator.calls) == len(set(simulator.calls)) == 10
     assert {use.dataset for use in said.of("usage")} <= {"usage.audit", "usage.exports", "usage.logins", "usage.calls"}
     assert "failed" not in said.statuses().values()
+
+
+def test_the_pages_of_each_list_are_counted(simulator: Simulator) -> None:
+    counted: Counter[str] = Counter()
+    simulator.page = 4
+    ctx = Context(as_of=simulator.account.now, on_progress=lambda label, n: counted.update({label: n}))
+    scan(simulator, ctx=ctx)
+    assert counted["hubspot: pages of users"] == counted["hubspot: pages of roles"] == 1
+    assert counted["hubspot: pages of security"] == 5
 
 
 def test_what_hubspot_offers_to_nobody_is_unsupported_with_its_reason(said: Scan) -> None:
