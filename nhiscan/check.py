@@ -56,9 +56,9 @@ _BASE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # Not every provider or register has these, so they count only where reading them went wrong.
 _SOFT_BASE: Final[Mapping[str, tuple[str, ...]]] = {
-    "identity": (),
-    "credential": ("credentials.passwords", "credentials.service_specific"),
-    "partner": ("identities", "identities.tags"),
+    "identity": ("apps",),
+    "credential": ("apps", "credentials.passwords", "credentials.service_specific"),
+    "partner": ("apps", "identities", "identities.tags"),
     "tenant": ("identities",),  # whether a partner has access there
     "resource": ("workloads", "stored_secrets"),
     "policy": (),

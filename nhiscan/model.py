@@ -63,6 +63,7 @@ DATASETS: Final = REGISTER_DATASETS | {
     "identities.tags",
     "identities.last_used",
     "identities.mfa",
+    "identities.frozen",
     "memberships",
     "credentials",
     "credentials.created",
