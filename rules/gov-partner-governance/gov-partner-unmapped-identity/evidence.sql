@@ -12,4 +12,5 @@ left join partner_accounts p
         or (s.kind = 'salesforce_account' and substr(p.account_id, 1, 15) = substr(s.value, 1, 15))
     )
 where f.is_external
+    and (f.partner_id is null or f.partner_confidence < $min_confidence)
 group by f.identity_id, s.kind, s.value

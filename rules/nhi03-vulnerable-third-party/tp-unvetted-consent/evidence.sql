@@ -9,7 +9,7 @@ with consents as (
     from usage u
     join identity_facts f
         on f.tenant_id = u.tenant_id
-        and (u.target = f.identity_id or u.target = f.native_id or (f.kind = 'oauth_app' and u.app = f.name))
+        and (u.target = f.identity_id or u.target = f.native_id or u.app = f.name)
     left join identity_facts b on b.identity_id = u.identity_id
     where u.kind = 'consent'
         and u.outcome = 'success'
