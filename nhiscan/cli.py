@@ -1081,7 +1081,9 @@ def _print_path(told: Mapping[str, Any]) -> None:
         last = _cell(steps[-1]["to_id"]) if steps else start
         doubt = "" if right["certainty"] == "definite" else f", if what this depends on is met ({right['certainty']})"
         click.echo(f"\n{last} is an administrator{doubt}")
-        _print_facts(right, ("policy", "through_group", "statement", "considered", "to_break", "check_by_hand"))
+        _print_facts(
+            right, ("policy", "through_group", "by_token_of", "statement", "considered", "to_break", "check_by_hand")
+        )
     if told["not_read"]:
         places = ", ".join(f"{_cell(gap['tenant_id'])} {gap['dataset']}" for gap in told["not_read"])
         hides = "what they forbid is not taken off" if told["certainty"] == "definite" else "a way may be hidden there"

@@ -20,6 +20,7 @@ MOST_STEPS: Final = 20
 _MANY: Final = 20  # known names beyond this are not listed in a hint
 # What decides who can become whom, and what may still forbid it.
 _DECIDING: Final = (
+    "apps.scopes",
     "auth_roles",
     "credentials",
     "grants",
@@ -94,6 +95,7 @@ class Right:
     statement: str | None
     considered: str | None
     group: str | None
+    user: str | None  # by whose token it holds the right
 
 
 @dataclass(frozen=True)
@@ -190,8 +192,8 @@ def between(con: duckdb.DuckDBPyConnection, start: int, end: int) -> Way | None:
 def _rights(con: duckdb.DuckDBPyConnection, identity_id: str) -> tuple[Right, ...]:
     rows = con.execute(_sql("path_rights"), {"id": identity_id}).fetchall()
     return tuple(
-        Right(certainty, None if policy[0] is None else Thing(*policy), statement, considered, group)
-        for certainty, statement, considered, group, *policy in rows
+        Right(certainty, None if policy[0] is None else Thing(*policy), statement, considered, group, user)
+        for certainty, statement, considered, group, user, *policy in rows
     )
 
 

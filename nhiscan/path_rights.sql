@@ -1,5 +1,6 @@
 -- what makes an identity an administrator
-select p.certainty, p.statement, p.considered, g.name as group_name,
+select p.certainty, p.statement, p.considered, case when g.kind not in ('group', 'entity') then null else g.name end as group_name,
+       case when g.kind not in ('group', 'entity') then g.name end as user_name,
        l.policy_id, l.provider, l.kind, l.name, l.native_id
 from privileges p
 join identities i

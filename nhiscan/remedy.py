@@ -22,6 +22,7 @@ _SAYS: Final = {
     "token-create": "may make a token of it",
     "can-read-secret-of": "may read a secret that lets one be it",
     "embeds-credential-of": "finds a credential of it in a workload",
+    "acts-as": "holds a token by which it acts as the user",
     "member-of": "is one of it, and has its rights",
 }
 _BREAKS: Final = {
@@ -32,6 +33,7 @@ _BREAKS: Final = {
     "token-create": "take the right to make such tokens from the policy, or limit the token role to lesser policies",
     "can-read-secret-of": "take the right to read this secret from the policy, then replace the secret",
     "embeds-credential-of": "take the credential out of the workload, then replace it",
+    "acts-as": "revoke its tokens of this user, or let it ask for narrower scopes only",
     "member-of": "take it out of the group",
 }
 _VAULT_BREAKS: Final = {
@@ -89,6 +91,8 @@ def _step_shape(step: Step) -> dict[str, Any]:
 def _right_shape(right: Right) -> dict[str, Any]:
     if _is_root(right.policy):
         breaks = _ROOT
+    elif right.user is not None:
+        breaks = "revoke its tokens of this user, or let it ask for narrower scopes only"
     elif right.group is not None:
         breaks = "take it out of the group, or replace the group's policy by one that allows what is needed"
     else:
@@ -97,6 +101,7 @@ def _right_shape(right: Right) -> dict[str, Any]:
         "certainty": right.certainty,
         **_policy_shape(right.policy),
         "through_group": right.group,
+        "by_token_of": right.user,
         "statement": right.statement,
         "considered": right.considered,
         "to_break": breaks,

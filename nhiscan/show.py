@@ -89,7 +89,8 @@ _IDENTITY: Final = {
     "effective privilege": """
         select p.verb, p.scope, p.certainty,
                coalesce(p.level, case when p.certainty = 'definite' then n.level end) as level,
-               l.name as policy, g.name as through_group, p.statement, p.considered
+               l.name as policy, case when g.kind not in ('group', 'entity') then null else g.name end as through_group,
+               case when g.kind not in ('group', 'entity') then g.name end as by_token_of, p.statement, p.considered
         from privileges p
         left join narrow_levels n on n.identity_key = p.identity_key and n.verb = p.verb
         left join policies l on l.policy_key = p.policy_key

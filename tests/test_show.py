@@ -94,7 +94,7 @@ def rows(con: duckdb.DuckDBPyConnection, name: str, title: str) -> list[dict[str
 def test_an_effective_privilege_comes_with_its_reason(estate: duckdb.DuckDBPyConnection) -> None:
     told = {"verb": "read-secret", "scope": "set", "certainty": "definite", "level": 4, "statement": "allow reading"}
     insert(estate, "privileges", {"identity_key": 1, "policy_key": 7, "via_key": 3, "considered": "no denies", **told})
-    reason = {"policy": "assume", "through_group": "group/builders", "considered": "no denies"}
+    reason = {"policy": "assume", "through_group": "group/builders", "by_token_of": None, "considered": "no denies"}
     assert rows(estate, "user/ci", "effective privilege") == [{**told, **reason}]
 
 

@@ -111,7 +111,8 @@ class Crm:
         return identity_id
 
     def partner_user(self, name: str, partner_id: str | None = "P-1", **fields: Any) -> str:
-        identity_id = self.identity(name, **{"is_external": True, "licence": "partner"} | fields)
+        values: dict[str, Any] = {"is_external": True, "licence": "partner"} | fields
+        identity_id = self.identity(name, **values)
         if partner_id is not None:
             self.add(Sign(identity_id, kind="salesforce_account", value=ACCOUNTS[partner_id]))
         return identity_id

@@ -162,7 +162,7 @@ def test_an_app_with_an_administrators_token_is_one_and_the_way_there_is_told() 
     ((step,),) = (answer.way.steps,)
     assert (step.kind, step.certainty, step.end.id) == ("acts-as", "definite", boss)
     assert step.evidence == ("it holds a live token of the user, whose scopes keep nothing back",)
-    assert [right.group for right in path.ask(con, app, to=None).rights] == ["boss"]
+    assert [(right.group, right.user) for right in path.ask(con, app, to=None).rights] == [(None, "boss")]
 
 
 def test_scopes_for_data_make_no_administrator() -> None:
