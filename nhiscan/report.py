@@ -582,7 +582,7 @@ def _attach_evidence(reader: _Reader, findings: list[Row]) -> None:
 
 
 def _identities(reader: _Reader, keys: Sequence[int]) -> list[Row]:
-    """Identities with all that is known about each: claims, owners, credentials, privileges and who may become it."""
+    """Identities with all that is known of each: claims, owners, credentials, rights, records and who may become it."""
     if not keys:
         return []
     parts = {
@@ -591,6 +591,8 @@ def _identities(reader: _Reader, keys: Sequence[int]) -> list[Row]:
         "credentials": _grouped(reader.rows("credentials", keys=keys), "identity_key"),
         "privileges": _grouped(reader.evidence("privileges", keys=keys), "identity_key"),
         "trusts": _grouped(reader.evidence("trusts", keys=keys), "identity_key"),
+        "apps": _grouped(reader.evidence("apps", keys=keys), "identity_key"),
+        "records": _grouped(reader.evidence("records", keys=keys), "identity_key"),
     }
     hidden = {row["identity_key"]: row for row in reader.rows("hidden", keys=keys)}
     rows = reader.rows("identities", keys=keys)

@@ -228,3 +228,24 @@ def test_evidence_that_counts_the_whole_register_is_left_out() -> None:
 def test_words_of_others_are_masked_and_own_ones_kept(text: str, expected: str) -> None:
     words = Words(["Contoso", "4711", "北極", "user", "7", "<>"], ["Contoso Nord"])
     assert words.mask(text) == expected
+
+
+def test_an_app_is_shown_without_the_other_partners_whose_users_it_acts_as() -> None:
+    con = small()
+    told = {
+        "identity_key": 1,
+        "tokens": 2,
+        "token_users": 2,
+        "external_users": 2,
+        "partner_names": "Kontor, Quietwater Ltd",
+    }
+    insert(con, "app_facts", told)
+    insert(
+        con, "data_objects", {"resource_key": 7, "object": "Opportunity"}, {"resource_key": 8, "object": "Margin__c"}
+    )
+    insert(con, "record_access", {"identity_key": 1, "resource_key": 7, "record_scope": "own"})
+    insert(con, "record_access", {"identity_key": 2, "resource_key": 8, "record_scope": "all"})
+    html = paint(con, partner="P-100")
+    assert "2 users by 2 live tokens" in html
+    assert "Opportunity" in html
+    assert found(html, ("Quietwater", "Margin__c")) == []

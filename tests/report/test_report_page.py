@@ -412,3 +412,28 @@ def test_partner_and_owner_at_once_is_refused() -> None:
 
 def test_times_are_said_in_utc() -> None:
     assert printable.moment(AS_OF) == "2026-01-31 02:00 UTC"
+
+
+def test_an_app_of_a_crm_tells_as_whom_it_acts_and_which_records_it_reaches() -> None:
+    con = small()
+    app = {"identity_key": 1, "scopes": "full, refresh_token", "gives": "all", "tokens": 3, "token_users": 2}
+    insert(con, "app_facts", {**app, "external_users": 1, "partner_names": "Borealis, Kontor", "token_use_known": True})
+    insert(con, "data_objects", {"resource_key": 7, "object": "Opportunity", "records": 900})
+    reached = {
+        "identity_key": 1,
+        "resource_key": 7,
+        "can_read": True,
+        "record_scope": "own",
+        "record_scope_high": "all",
+    }
+    insert(con, "record_access", {**reached, "visible_records": 41, "evidence": "right from profile Partner"})
+    told = Page(paint(con)).text
+    assert "2 users by 3 live tokens, 1 of them outsiders; partners: Borealis, Kontor" in told
+    assert "Its scopes give of their rights all full, refresh_token" in told
+    assert "Newest use of a token never" in told
+    assert "Opportunity yes not known own all 41 ? right from profile Partner" in told
+
+
+def test_what_is_no_app_and_reaches_no_records_is_not_said_to(plain: str) -> None:
+    assert "live tokens" not in plain
+    assert "Which records" not in plain

@@ -20,6 +20,14 @@ select p.* from main.privileges p where p.identity_key in (select identity_key f
 select n.* from main.narrow_levels n where n.identity_key in (select identity_key from scope_identities);
 -- unused_privileges:
 select u.* from main.unused_privileges u where u.identity_key in (select identity_key from scope_identities);
+-- app_facts:
+select a.* replace (cast(null as varchar) as partner_names)
+from main.app_facts a
+where a.identity_key in (select identity_key from scope_identities);
+-- record_access:
+select r.* from main.record_access r where r.identity_key in (select identity_key from scope_identities);
+-- data_objects:
+select d.* from main.data_objects d where d.resource_key in (select resource_key from record_access);
 -- policies:
 select l.* from main.policies l where l.policy_key in (select policy_key from privileges);
 -- trusts:
