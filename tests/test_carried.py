@@ -11,12 +11,27 @@ from click.testing import CliRunner
 from nhiscan import scan
 from nhiscan.cli import cli
 from nhiscan.errors import ConfigError
-from nhiscan.model import Coverage, Partner, Sighting, Tag
+from nhiscan.model import Alias, AppSettings, Coverage, Partner, PartnerAccount, Sighting, Tag
 from nhiscan.rule import Rule
+from tests.resolve.crm_estate import ACCOUNTS, DATASETS, Crm
 from tests.systems import START, System, covered, identity, key, register, rows, rule, run, said, settings, tenant
 
 WEEK = timedelta(days=7)
 CRM = "crm:eu"
+CRM_TABLES = [
+    ("signs", "identity_key"),
+    ("app_settings", "identity_key"),
+    ("app_scopes", "identity_key"),
+    ("data_objects", "resource_key"),
+    ("record_counts", "resource_key, identity_key"),
+    ("partner_accounts", "tenant_id"),
+    ("app_facts", "identity_key"),
+    ("role_facts", "role_key"),
+    ("record_access", "identity_key, resource_key"),
+    ("field_access", "identity_key, resource_key"),
+    ("setting_facts", "tenant_id"),
+    ("sign_ins", "identity_key"),
+]
 PORTAL = "portal:main"
 
 
@@ -238,3 +253,33 @@ def test_what_is_known_of_carried_privileges_is_as_certain_as_when_they_were_rea
     before = rows(tmp_path, "select level, is_admin, level_high from identity_facts where tenant_id = 'crm:eu'")
     run(tmp_path, systems, at=START + WEEK, only={"portal"})
     assert rows(tmp_path, "select level, is_admin, level_high from identity_facts where tenant_id = 'crm:eu'") == before
+
+
+def test_apps_objects_and_accounts_of_a_crm_that_was_not_read_come_to_the_same(tmp_path: Path) -> None:
+    estate = Crm()
+    app, ann, lead = estate.app("sync", ("api", "all")), estate.partner_user("ann"), estate.object("Lead", records=9)
+    estate.add(
+        AppSettings(app, flows="code", is_public=True),
+        PartnerAccount("salesforce", estate.org, ACCOUNTS["P-1"], "Nordwind", owner_mail="jo@acme.example"),
+    )
+    profile = estate.group("profile", "Partner", ann)
+    estate.give(profile, "object:read,object:edit", lead)
+    estate.give(profile, "field:edit", estate.field("Lead", "Rating"))
+    estate.owns(ann, lead, 4)
+    estate.owns(None, lead, 5)
+    estate.token(app, ann)
+    estate.set("password.min_length", 8, profile)
+    estate.sign_in(ann, user_agent="Chrome 120 Windows 10")
+    register_rows = [record for record in estate.records if isinstance(record, (Partner, Alias))]
+    records = [record for record in estate.records if record not in register_rows]
+    systems = [
+        System("salesforce", said(*records), frozenset({*DATASETS, "usage.logins"})),
+        portal("z"),
+        register(*register_rows),
+    ]
+    run(tmp_path, systems)
+    before = [rows(tmp_path, f"select * exclude ({keys}) from {table} order by all") for table, keys in CRM_TABLES]
+    run(tmp_path, [systems[0], portal("0", "1", "z"), systems[2]], at=START + WEEK, only={"portal"})
+    after = [rows(tmp_path, f"select * exclude ({keys}) from {table} order by all") for table, keys in CRM_TABLES]
+    assert after == before
+    assert [len(found) > 0 for found in after] == [True] * len(CRM_TABLES)
