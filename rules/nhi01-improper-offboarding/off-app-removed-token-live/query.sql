@@ -1,4 +1,4 @@
--- Apps and integrations of a CRM, with the live tokens by which they act as somebody and the rights that name them.
+-- Apps of a CRM that hold live tokens, or that rights name.
 with rights as (
     select
         identity_key,
@@ -19,7 +19,6 @@ select
     f.identity_id as subject_id,
     f.tenant_id,
     case
-        when h.live_tokens = 0 and h.grants = 0 then 'pass'
         when h.is_installed is null then 'unknown'
         when not h.is_installed then 'fail'
         else 'pass'
@@ -42,4 +41,6 @@ select
     f.derived_from as known_from
 from held h
 join identity_facts f on f.identity_key = h.identity_key
-where not coalesce(f.is_provider_owned, false)
+where f.kind = 'oauth_app'
+    and h.live_tokens + h.grants > 0
+    and not coalesce(f.is_provider_owned, false)

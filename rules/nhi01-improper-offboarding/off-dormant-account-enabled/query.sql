@@ -1,5 +1,5 @@
 -- Identities that have to do with a partner and that somebody could use: roles count even if only our own may become them. An app with
--- live tokens counts whoever made it: it was let in from outside, and its tokens are told of once, here.
+-- live tokens of users counts whoever made it: it was let in from outside, and its tokens are told of once, here.
 -- What was used or made within the time passes, even where the use of another credential cannot be known.
 select
     f.identity_id as subject_id,
@@ -20,6 +20,6 @@ select
 from identity_facts f
 left join app_facts a on a.identity_key = f.identity_key
 where f.is_enabled
-    and (f.is_partner_related or (f.kind = 'oauth_app' and a.tokens > 0))
+    and (f.is_partner_related or (f.kind = 'oauth_app' and a.tokens > 0 and a.token_users > 0))
     and not coalesce(f.is_provider_owned, false)
     and (coalesce(f.has_access, true) or f.kind = 'workload_role')

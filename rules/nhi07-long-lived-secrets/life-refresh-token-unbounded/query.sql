@@ -1,4 +1,5 @@
--- Apps that hold live tokens, and those whose policy says how long they would. An idle limit is no end for a token in use; where each
+-- Apps that hold live tokens of users, and those whose policy says how long they would: of an app that only holds its own, as in HubSpot,
+-- nobody can set a limit. An idle limit is no end for a token in use; where each
 -- use replaces the token, a copy of it dies with the next use, so that the idle limit is enough.
 with judged as (
     select
@@ -9,7 +10,7 @@ with judged as (
         case when a.refresh_policy = 'idle_days' and coalesce(a.is_refresh_rotated, false) then 1 else 0 end as is_replaced
     from app_facts a
     where a.refresh_policy is not null
-        or a.tokens > 0
+        or (a.tokens > 0 and a.token_users > 0)
 )
 select
     f.identity_id as subject_id,
@@ -34,7 +35,7 @@ select
     end as how,
     case
         when j.refresh_policy is null then 'the policy of its refresh tokens was not read'
-        when j.refresh_days is null then 'its policy names no number of days'
+        when j.refresh_days is null then 'its policy sets a limit, of unknown length'
         else 'its tokens carry no date'
     end as doubt,
     j.refresh_policy,
@@ -47,4 +48,5 @@ select
 from judged j
 join identity_facts f on f.identity_key = j.identity_key
 where f.is_enabled
+    and f.kind = 'oauth_app'
     and not coalesce(f.is_provider_owned, false)

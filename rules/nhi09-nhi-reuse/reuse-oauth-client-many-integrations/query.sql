@@ -17,6 +17,7 @@ with users as (
     join credential_facts c on c.app_id = a.identity_id
     join identity_facts u on u.identity_key = c.identity_key
     where c.is_live
+        and u.identity_key <> a.identity_key
         and coalesce(u.is_nhi, true)
         and not coalesce(u.is_provider_owned, false)
 ),
