@@ -5,8 +5,8 @@ with said as (
         s.tenant_id,
         coalesce(s.applies_to, '') as part,
         coalesce(min(case when s.name = 'sso.required' then s.setting_id end), min(s.setting_id)) as setting_id,
-        max(s.affected) as affected,
-        max(s.partner_names) as partner_names,
+        coalesce(max(case when s.name = 'sso.required' then s.affected end), max(s.affected)) as affected,
+        coalesce(max(case when s.name = 'sso.required' then s.partner_names end), max(s.partner_names)) as partner_names,
         max(case when s.name = 'sso.required' then lower(s.value) end) as required,
         max(case when s.name = 'sso.local_login_allowed' then lower(s.value) end) as local_login
     from setting_facts s
@@ -24,16 +24,29 @@ people as (
         and not coalesce(f.is_nhi, false)
         and (f.is_external or f.partner_id is not null)
 ),
-placed as (
+-- a set may be held through a group of sets
+held as (
     select
+        m.identity_key,
+        m.group_key
+    from memberships m
+    union
+    select
+        m.identity_key,
+        n.group_key
+    from memberships m
+    join memberships n on n.identity_key = m.group_key
+),
+placed as (
+    select distinct
         p.identity_key,
         p.tenant_id,
         p.partner_risk,
         p.is_exempt,
         s.part
     from people p
-    join memberships m on m.identity_key = p.identity_key
-    join role_facts r on r.role_key = m.group_key
+    join held h on h.identity_key = p.identity_key
+    join role_facts r on r.role_key = h.group_key
     join said s on s.tenant_id = p.tenant_id and s.part = r.role_id
 ),
 concerned as (
