@@ -21,7 +21,7 @@ from nhiscan.secret import Secret
 Json: TypeAlias = Mapping[str, Any]
 
 _LEFT_TO_OTHERS: Final = 0.1  # of the daily quota: whoever else lives on it gets the last tenth
-_USAGE: Final = re.compile(r"api-usage=(\d+)/(\d+)")
+_USAGE: Final = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
 _NO_COLUMN: Final = re.compile(r"No such column '([^']{1,200})' on entity")
 _MOST_PAGES: Final = 10_000
 _MOST_SILENCES: Final = 3  # calls in a row without any answer: then the org is gone

@@ -47,7 +47,7 @@ def _packages(org: Org) -> dict[str, str]:
     where = "WHERE Type = 'ConnectedApplication'"
     return {
         id18(str(row["ApplicationId"])): str(row["NamespacePrefix"])
-        for row in org.rows("AppMenuItem", ("ApplicationId", "NamespacePrefix"), where=where)
+        for row in org.rows("AppMenuItem", ("Id", "ApplicationId", "NamespacePrefix"), where=where)
         if row.get("ApplicationId") and row.get("NamespacePrefix")
     }
 

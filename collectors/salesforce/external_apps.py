@@ -96,6 +96,7 @@ def _settings(org: Org) -> Iterator[Json]:
 
 def _policies(org: Org) -> Iterator[Json]:
     columns = (
+        "Id",
         "ExternalClientApplicationId",
         "PermittedUsersPolicyType",
         "RefreshTokenPolicyType",
@@ -109,7 +110,7 @@ def _policies(org: Org) -> Iterator[Json]:
 
 
 def _switches(org: Org) -> Iterator[Json]:
-    columns = ("ExternalClientApplicationId", "IsEnabled", "OauthPluginStatus")
+    columns = ("Id", "ExternalClientApplicationId", "IsEnabled", "OauthPluginStatus")
     return org.rows("ExtlClntAppPlcyCnfg", columns, "apps.settings", spoils=("apps",), tooling=True, needs=ECA)
 
 

@@ -69,7 +69,7 @@ def records(org: Org) -> Iterator[Record]:
     }
     mutings = _mutings(org, columns)
     parts: dict[str, list[str]] = {}
-    for row in org.rows("PermissionSetGroupComponent", ("PermissionSetGroupId", "PermissionSetId"), *_DATASETS):
+    for row in org.rows("PermissionSetGroupComponent", ("Id", "PermissionSetGroupId", "PermissionSetId"), *_DATASETS):
         parts.setdefault(id18(str(row["PermissionSetGroupId"])), []).append(id18(str(row["PermissionSetId"])))
     yield from _groups(org, found, groups, mutings, parts)
     yield from _assignments(org, found, groups)
@@ -211,7 +211,7 @@ def _assignments(org: Org, found: dict[str, _Set], groups: dict[str, Json]) -> I
     is_answered = org.tally.answered["memberships"]
     for row in org.rows(
         "PermissionSetAssignment",
-        ("AssigneeId", "PermissionSetId", "PermissionSetGroupId"),
+        ("Id", "AssigneeId", "PermissionSetId", "PermissionSetGroupId"),
         "memberships",
         optional={"ExpirationDate": (), "IsActive": (), "IsRevoked": ()},
         needs=SETUP,
@@ -240,7 +240,9 @@ def _apps(org: Org) -> Iterator[Record]:
     """Whom an administrator has allowed an app beforehand, as grants of the groups that were chosen."""
     allowed: dict[str, list[str]] = {}
     where = f"WHERE SetupEntityType = '{_APP}'"
-    for row in org.rows("SetupEntityAccess", ("ParentId", "SetupEntityId"), spoils=("apps",), where=where, needs=SETUP):
+    for row in org.rows(
+        "SetupEntityAccess", ("Id", "ParentId", "SetupEntityId"), spoils=("apps",), where=where, needs=SETUP
+    ):
         holder = org.holders.get(id18(str(row["ParentId"])))
         if holder is not None:
             allowed.setdefault(holder, []).append(id18(str(row["SetupEntityId"])))

@@ -19,6 +19,7 @@ from .api import Login
 from .words import id18
 
 _LIFE: Final = timedelta(minutes=3)  # Salesforce takes no assertion that lives longer
+_LONGEST_WORD: Final = 300  # of what a login says
 _IDENTITY: Final = re.compile(r"/id/([A-Za-z0-9]{15,18})/([A-Za-z0-9]{15,18})\Z")
 
 
@@ -48,8 +49,8 @@ class Door:
         said = _object(answer)
         if not answer.ok:
             word, text = (
-                str(said.get("error") or f"HTTP {answer.status_code}"),
-                str(said.get("error_description") or ""),
+                str(said.get("error") or f"HTTP {answer.status_code}")[:_LONGEST_WORD],
+                str(said.get("error_description") or "")[:_LONGEST_WORD],
             )
             raise CollectError(
                 f"salesforce: the login of {self.username or self.client_id} was refused: {word}: {text}",

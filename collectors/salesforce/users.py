@@ -199,7 +199,7 @@ def records(org: Org) -> Iterator[Record]:
             is_nhi=None,
         )
     where = "WHERE IsFrozen = true OR IsPasswordLocked = true"
-    columns = ("UserId", "IsFrozen", "IsPasswordLocked")
+    columns = ("Id", "UserId", "IsFrozen", "IsPasswordLocked")
     states = {
         id18(str(row["UserId"])): row
         for row in org.rows("UserLogin", columns, "identities.frozen", where=where, needs=_FREEZE)
@@ -233,7 +233,7 @@ def _moves(org: Org) -> dict[str, datetime]:
     """When users got another profile or role, as far back as the audit trail reaches."""
     where = "WHERE Action LIKE 'changedprofileforuser%' OR Action LIKE 'changedroleforuser%'"
     found: dict[str, datetime] = {}
-    for row in org.rows("SetupAuditTrail", ("Display", "CreatedDate"), where=where):
+    for row in org.rows("SetupAuditTrail", ("Id", "Display", "CreatedDate"), where=where):
         user, at = user_in(row.get("Display")), moment(row.get("CreatedDate"))
         if user is not None and at is not None:
             found[user] = max(at, found.get(user, at))

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from fixtures.salesforce.simulator import running
+from nhiscan import store
 from nhiscan.collect import Context
+from nhiscan.load import load
 from tests.salesforce.conftest import AS_OF, DAY, Acme, Scan, acme, scan
 
 
@@ -190,7 +192,7 @@ def test_identity_providers_are_issuers(found: Scan) -> None:
 
 
 def test_everything_that_this_half_reads_is_complete_with_every_permission(found: Scan) -> None:
-    read = ("identities", "grants", "apps", "credentials", "credentials.created", "partner_accounts")
+    read = ("identities", "memberships", "grants", "apps", "credentials", "credentials.created", "partner_accounts")
     assert {name: found.coverage(name).status for name in read} == dict.fromkeys(read, "complete")
 
 
@@ -345,3 +347,11 @@ def test_an_app_without_a_file_among_the_metadata_is_said(tmp_path: Path) -> Non
     for name in ("apps.scopes", "apps.settings"):
         assert found.coverage(name).status == "partial"
         assert "has no file of 2 of them" in str(found.coverage(name).reason)
+
+
+def test_every_row_finds_what_it_refers_to(found: Scan) -> None:
+    said = {row.dataset: (row.status, row.reason) for row in found.of("coverage")}
+    with store.empty() as con:
+        load(con, found.records)
+        kept = con.execute("select dataset, status, reason from coverage").fetchall()
+    assert {dataset: (status, reason) for dataset, status, reason in kept} == said
