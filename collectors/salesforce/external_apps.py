@@ -19,6 +19,7 @@ from .org import Org
 from .words import id18, moment
 
 _SCOPE: Final = "OauthScopes"
+_FIRST_PARTY: Final = "ExtlClntAppOauthOptionsFirstPartyAppEnabled"  # one of Salesforce's own
 # OAuth scope -> what it gives of the user's rights. Help, "OAuth Tokens and Scopes"; a scope that is not here is data.
 _GIVES: Final = {
     "FULL": "all",
@@ -89,8 +90,9 @@ def records(org: Org) -> Iterator[Record]:
 
 def _settings(org: Org) -> Iterator[Json]:
     described = org.api.describe("ExtlClntAppOauthSettings", tooling=True)
-    scopes = sorted(name for name in described if name.startswith(_SCOPE)) if isinstance(described, frozenset) else []
-    columns = ("Id", "ExternalClientApplicationId", *scopes)
+    known = described if isinstance(described, frozenset) else frozenset[str]()
+    chosen = sorted(name for name in known if name.startswith(_SCOPE) or name == _FIRST_PARTY)
+    columns = ("Id", "ExternalClientApplicationId", *chosen)
     return org.rows("ExtlClntAppOauthSettings", columns, "apps.scopes", tooling=True, needs=ECA)
 
 
@@ -128,6 +130,7 @@ def _records(org: Org, app: _App) -> Iterator[Record]:
         native_id=native_id,
         is_nhi=True,
         status="disabled" if app.switch is not None and app.switch.get("IsEnabled") is False else "enabled",
+        is_provider_owned=(app.settings or {}).get(_FIRST_PARTY) is True,
         created_at=moment(row.get("CreatedDate")),
         is_installed=True,
     )

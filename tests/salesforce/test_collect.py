@@ -355,3 +355,14 @@ def test_every_row_finds_what_it_refers_to(found: Scan) -> None:
         load(con, found.records)
         kept = con.execute("select dataset, status, reason from coverage").fetchall()
     assert {dataset: (status, reason) for dataset, status, reason in kept} == said
+
+
+def test_an_app_of_salesforces_own_is_the_providers() -> None:
+    org = acme()
+    app = org.world.add("ExternalClientApplication", DeveloperName="Einstein", MasterLabel="Einstein")
+    first_party = {"ExtlClntAppOauthOptionsFirstPartyAppEnabled": True}
+    org.world.add("ExtlClntAppOauthSettings", ExternalClientApplicationId=app, **first_party)
+    with running(org.world) as url:
+        found = scan(url)
+    owned = {row.name for row in found.of("identities", kind="oauth_app") if row.is_provider_owned}
+    assert owned == {"Einstein"}
