@@ -108,6 +108,15 @@ join sides s using (identity_key)
 where s.account is not null
 group by s.account, c.resource_key;
 
+-- objects of which each record was counted under its owner: where others were not seen, there are more of everything
+create or replace temp table whole_counts as
+select d.resource_key
+from data_objects d
+join record_counts c using (resource_key)
+where d.field_name is null
+group by d.resource_key, d.records
+having sum(c.records) = d.records;
+
 delete from record_access;
 
 insert into record_access by name
@@ -122,7 +131,8 @@ with placed as (
         s.account,
         d.records as total,
         coalesce(o.records, case when k.tenant_id is not null then 0 end) as own,
-        k.tenant_id is not null as is_counted
+        k.tenant_id is not null as is_counted,
+        k.tenant_id is not null or w.resource_key is not null as is_owned
     from judged_as j
     join holder_sets h on h.as_key = j.as_key
     join set_rights r on r.set_key = h.set_key
@@ -131,6 +141,7 @@ with placed as (
     join sides s on s.identity_key = j.as_key
     left join covered k on k.tenant_id = j.tenant_id and k.dataset = 'objects.records'
     left join owner_counts o on o.identity_key = j.as_key and o.resource_key = r.resource_key
+    left join whole_counts w on w.resource_key = r.resource_key
 ),
 summed as (
     select
@@ -139,6 +150,7 @@ summed as (
         count(*) as users,
         any_value(side) as side,
         any_value(is_counted) as is_counted,
+        any_value(is_owned) as is_owned,
         any_value(total) as total,
         bool_or(can_read and is_sure) as can_read,
         bool_or(can_write and is_sure) as can_write,
@@ -177,7 +189,7 @@ select
     s.visible as visible_records,
     case
         when s.rank < 2 then case when s.visible is not null then 0 end
-        when s.is_counted and s.visible is not null then greatest(s.visible - coalesce(t.records, 0) - cast(s.lent as bigint), 0)
+        when s.is_owned and s.visible is not null then greatest(s.visible - coalesce(t.records, 0) - cast(s.lent as bigint), 0)
     end as foreign_records,
     concat_ws(
         '; ',

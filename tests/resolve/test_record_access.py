@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
 import pytest
 
-from nhiscan.model import Alias, Grant, Sign
+from nhiscan.model import Alias, DataObject, Grant, Sign
 from nhiscan.resolve import facts, partners, records
 from tests.resolve.crm_estate import ACCOUNTS, AS_OF, Crm, rows
 
@@ -223,10 +223,21 @@ def test_how_many_records_a_team_has_is_not_known() -> None:
     assert access(crm, "record_scope, visible_records, foreign_records") == {("ann", "Lead"): ("team", None, None)}
 
 
-def test_without_whole_counts_nobody_is_said_to_see_records_of_others() -> None:
+@pytest.mark.parametrize(("more", "foreign"), [(0, 88), (1, None)])
+def test_counts_that_do_not_make_up_the_whole_say_nothing_of_others(more: int, foreign: int | None) -> None:
     crm, ann, lead = counted(without=frozenset({"objects.records"}))
     crm.give(ann, "object:view_all", lead, record_scope="all")
-    assert access(crm, "visible_records, foreign_records") == {("ann", "Lead"): (100, None)}
+    crm.records = [
+        replace(record, records=100 + more) if isinstance(record, DataObject) else record for record in crm.records
+    ]
+    assert access(crm, "visible_records, foreign_records") == {("ann", "Lead"): (100 + more, foreign)}
+
+
+@pytest.mark.parametrize(("without", "owned"), [((), 0), (("objects.records",), None)])
+def test_without_counts_it_is_not_said_that_somebody_owns_nothing(without: tuple[str, ...], owned: int | None) -> None:
+    crm = Crm(without=frozenset(without))
+    crm.give(crm.partner_user("ann"), READ, crm.object("Lead", records=3))
+    assert access(crm, "visible_records, foreign_records") == {("ann", "Lead"): (owned, owned)}
 
 
 # Apps
