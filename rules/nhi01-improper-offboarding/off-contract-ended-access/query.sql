@@ -38,8 +38,8 @@ select
     coalesce(f.partner_name, 'two partners that claim it') as partner,
     case
         when f.is_enabled then 'still has access'
-        when t.tokens = 1 then 'is frozen or switched off, but a token of it that an app holds was not revoked'
-        else 'is frozen or switched off, but ' || cast(t.tokens as varchar) || ' tokens of it that apps hold were not revoked'
+        when t.tokens = 1 then 'is frozen or switched off but still has a token that an app holds'
+        else 'is frozen or switched off but still has ' || cast(t.tokens as varchar) || ' tokens that apps hold'
     end as state,
     f.contract_last_day,
     t.last_used_at as last_use_of_such_a_token,
