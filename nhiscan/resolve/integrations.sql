@@ -125,7 +125,7 @@ left join claimed c using (identity_key)
 where i.kind = 'oauth_app'
     and i.status = 'enabled'
     and not coalesce(i.is_provider_owned, false)
-    and (a.tokens > 0 or a.is_installed is not false)
+    and a.is_installed is not false
     and (c.claims > 0 or not coalesce(p.is_ours, false))
 order by integration_id;
 

@@ -276,7 +276,7 @@ def test_an_app_that_we_publish_ourselves_is_not_outside() -> None:
     assert _let_in(crm) == []
 
 
-@pytest.mark.parametrize("fields", [{"is_provider_owned": True}, {"status": "disabled"}])
-def test_an_app_of_the_provider_and_one_that_is_switched_off_are_not_let_in(fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize("fields", [{"is_provider_owned": True}, {"status": "disabled"}, {"is_installed": False}])
+def test_an_app_of_the_provider_one_switched_off_and_one_removed_are_not_let_in(fields: dict[str, Any]) -> None:
     crm, _ = _installed("gridmap.example", **fields)
     assert _let_in(crm) == []
