@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import steps
-
-_MEGABYTE = 1024  # ru_maxrss counts kilobytes on Linux
+from .measured import peak_mb
 
 
 def main() -> int:
@@ -56,7 +55,7 @@ def measure(step: str, folder: Path, size: int) -> dict[str, Any]:
     return {
         **asdict(measured),
         "cpu_s": round(used.ru_utime + used.ru_stime, 2),
-        "peak_mb": round(used.ru_maxrss / _MEGABYTE),
+        "peak_mb": peak_mb(),
     }
 
 
@@ -77,6 +76,12 @@ def compare(found: dict[str, dict[str, Any]]) -> list[str]:
         if found[other]["answer"] != found["reach_ours"]["answer"]
     ]
     ours, theirs = found["rules_ours"]["answer"], found["rules_pandas"]["answer"]
+    differences += [
+        f"{step}: {name} {found[step]['counts'][name]} made, {read} read"
+        for step in ("salesforce_collect", "hubspot_collect")
+        for name, read in found[step]["answer"].items()
+        if found[step]["counts"][name] != read
+    ]
     return differences + [
         f"{rule}: {ours[rule]} by SQL, {theirs[rule]} by pandas" for rule in steps.RULES if ours[rule] != theirs[rule]
     ]
@@ -115,7 +120,19 @@ def table(size: int, found: dict[str, dict[str, Any]]) -> list[str]:
     assumed = found["assume_graph"]
     counts, seconds = assumed["counts"], assumed["seconds"]["assume graph"]
     said = f"{counts['pairs']:,} steps in {counts['edges']:,} rows"
-    return [*lines, f"assume graph of {counts['roles']:,} roles: {seconds:.2f} s, {said}"]
+    lines.append(f"assume graph of {counts['roles']:,} roles: {seconds:.2f} s, {said}")
+    return [*lines, *(_crm(name, found[f"{name}_collect"]) for name in ("salesforce", "hubspot"))]
+
+
+def _crm(provider: str, collected: dict[str, Any]) -> str:
+    """`peak` and CPU of reading and loading alone; the step has more, as it keeps the tables for the next one."""
+    counts = collected["counts"]
+    read = ", ".join(f"{count:,} {name}" for name, count in collected["answer"].items())
+    return (
+        f"{provider}, {read}: {counts['cpu_ms'] / 1000:.1f} s of CPU, {counts['peak_mb']} MB at most, "
+        f"{counts['requests']:,} requests, which is {counts['requests'] / counts['daily']:.2%} of the "
+        f"{counts['daily']:,} that there are a day"
+    )
 
 
 def _privileges(ours: dict[str, Any], theirs: dict[str, Any]) -> str:

@@ -12,16 +12,17 @@ from typing import Any, Final
 
 import duckdb
 
-from nhiscan import check, load, model, rule, scan, store
+from nhiscan import load, model, rule, store
 from nhiscan.resolve import paths
 
 from . import estate
 from .assume_steps import assume_graph
+from .crm_steps import hubspot_check, hubspot_collect, salesforce_check, salesforce_collect
+from .judging import SCAN_ID, judged
 from .measured import Measured
 from .privilege_steps import privileges_cloudsplaining, privileges_generate, privileges_ours
 from .request_steps import requests_ours
 
-SCAN_ID: Final = "20260131T000000Z-0000"
 RULES: Final = (
     "gov-business-owner-missing",
     "life-issued-never-used",
@@ -100,26 +101,8 @@ def _aware(value: Any) -> Any:
 
 
 def resolve_and_check(folder: Path, size: int) -> Measured:
-    """The line of a scan from loaded tables to the moved pointer."""
     del size
-    measured = Measured()
-    rules = rule.load()
-    state = folder / "state"
-    with store.locked(state), store.Build(state, SCAN_ID) as build:
-        con = build.con
-        with measured.timed("insert"):
-            for table in store.tables():
-                con.execute(f"insert into {table} by name select * from '{folder / 'estate' / table}.parquet'")
-        for step in scan.STAGES:
-            with measured.timed(f"resolve {step.__module__.rpartition('.')[2]}"):
-                step(con)
-        with measured.timed(f"check {len(rules)} rules"):
-            check.run(con, rules, {})
-        for table in ("privileges", "access_edges", "reach", "findings", "finding_evidence", "cases"):
-            ((measured.counts[table],),) = con.execute(f"select count(*) from {table}").fetchall()
-        with measured.timed("publish"):
-            build.publish()
-    return measured
+    return judged(folder / "estate", folder / "state")
 
 
 def _reached(rows: list[tuple[int, int]]) -> str:
@@ -242,5 +225,9 @@ STEPS: Final[Mapping[str, Callable[[Path, int], Measured]]] = {
         privileges_cloudsplaining,
         requests_ours,
         assume_graph,
+        salesforce_collect,
+        salesforce_check,
+        hubspot_collect,
+        hubspot_check,
     )
 }
