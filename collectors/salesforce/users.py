@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from nhiscan.model import Credential, Identity, Membership, Record, Sign, Tag
@@ -77,31 +78,31 @@ class _User:
     states: Mapping[str, Json]  # UserLogin by user id, where it says more than the user itself
     moved: Mapping[str, datetime]  # when the profile or role of a user changed last, by user id
 
-    @property
+    @cached_property
     def native_id(self) -> str:
         return id18(str(self.row["Id"]))
 
-    @property
+    @cached_property
     def identity_id(self) -> str:
         return self.org.identity_id(self.native_id)
 
-    @property
+    @cached_property
     def profile(self) -> str:
         return id18(str(self.row.get("ProfileId") or ""))
 
-    @property
+    @cached_property
     def licence(self) -> str | None:
         return licence_of(self.row.get("UserType"), self.org.licences.get(self.profile, ""))
 
-    @property
+    @cached_property
     def is_of_the_platform(self) -> bool:
         return self.row.get("UserType") in _OF_THE_PLATFORM
 
-    @property
+    @cached_property
     def is_outside(self) -> bool | None:
         return None if self.licence is None else self.licence in _OUTSIDE
 
-    @property
+    @cached_property
     def is_machine(self) -> bool | None:
         """None: a guest, who may be anybody, or a user of whom the profile's rights are not known."""
         if self.licence == "integration" or self.is_of_the_platform:
@@ -110,7 +111,7 @@ class _User:
             return None
         return bool(self.org.api_only & {self.native_id, self.profile})
 
-    @property
+    @cached_property
     def is_enabled(self) -> bool:
         state = self.states.get(self.native_id, {})
         return self.row.get("IsActive") is True and state.get("IsFrozen") is not True
