@@ -107,6 +107,7 @@ select
     j.oldest as oldest_token_of,
     case when j.last_used > j.disclosed_at then j.last_used end as used_since,
     case
+        when j.rank = 1 then null
         when j.verdict = 'conflict' then 'two partners claim the app'
         when j.disclosed_at is null then 'the incident has no day'
         when j.scope is null then 'the register does not say what the incident hit'

@@ -88,6 +88,7 @@ select
     j.created_at as created,
     case when j.last_used_at > j.disclosed_at then j.last_used_at end as used_since,
     case
+        when j.rank = 1 then null
         when j.verdict = 'conflict' then 'two partners claim the identity'
         when j.disclosed_at is null then 'the incident has no day'
         when j.scope is null then 'the register does not say what the incident hit'

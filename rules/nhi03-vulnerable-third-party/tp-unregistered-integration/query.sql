@@ -7,7 +7,10 @@ select
     case when o.level >= 5 then 'critical' else 'high' end as severity,
     o.kind,
     o.name,
-    case when o.claims > 1 then cast(o.claims as varchar) || ' partners claim it' else 'nobody claims it, and it may be ours' end as open_question,
+    case
+        when o.claims > 1 then cast(o.claims as varchar) || ' partners claim it'
+        when o.claims is null then 'nobody claims it, and it may be ours'
+    end as open_question,
     o.trusts as identities_it_may_become,
     o.grants as resources_it_may_use,
     o.level as highest_level

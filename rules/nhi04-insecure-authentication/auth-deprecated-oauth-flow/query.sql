@@ -103,6 +103,7 @@ select
     w.name as app,
     coalesce(w.worst, w.lesser, w.legacy) as problem,
     case
+        when coalesce(w.worst, w.lesser, w.legacy) is not null then null
         when w.words is null then 'its settings were not read'
         when w.is_public is null then 'whether it has to show a secret is not known'
         else 'whether its codes need a verifier is not known'

@@ -73,6 +73,7 @@ select
     w.name as identity,
     w.way,
     case
+        when w.way is not null then null
         when w.may_be_machine = 1 then 'whether it is a person is not known'
         else 'of ' || cast(w.unclear as varchar) || ' sign-ins the log does not name the way'
     end as open_question,
