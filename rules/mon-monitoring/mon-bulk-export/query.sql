@@ -27,39 +27,59 @@ days as (
     from exports
     group by identity_key, tenant_id, day, is_recent
 ),
--- each day of late against the days before it; where the log begins too late for that, against all others
-compared as (
+-- each large day of late against the days before it; where the log begins too late for that, against all others
+weighed as (
     select
         d.identity_key,
         d.day,
-        o.day as other_day,
-        o.rows_exported,
-        case when o.day < d.day then 1 else 0 end as is_before,
-        sum(case when o.day < d.day then 1 else 0 end) over (partition by d.identity_key, d.day) as days_before
+        case
+            when sum(case when o.day < d.day then 1 else 0 end) >= $min_usual_days then 1
+            else 0
+        end as is_known_before,
+        case
+            when sum(case when o.day < d.day then 1 else 0 end) >= $min_usual_days
+                then sum(case when o.day < d.day then 1 else 0 end)
+            when count(o.day) >= $min_usual_days then count(o.day)
+            else 0
+        end as others,
+        case
+            when sum(case when o.day < d.day then 1 else 0 end) >= $min_usual_days
+                then sum(case when o.day < d.day and $times_usual * o.rows_exported >= d.rows_exported then 1 else 0 end)
+            when count(o.day) >= $min_usual_days
+                then sum(case when $times_usual * o.rows_exported >= d.rows_exported then 1 else 0 end)
+            else 0
+        end as others_like_it
     from days d
-    join days o on o.identity_key = d.identity_key and o.day <> d.day
+    left join days o on o.identity_key = d.identity_key and o.day <> d.day and o.rows_exported is not null
     where d.is_recent = 1
-        and o.rows_exported is not null
+        and d.rows_exported > $min_rows
+    group by d.identity_key, d.day
+),
+unusual as (
+    select *
+    from weighed
+    where others_like_it <= others - ceil(0.95 * others)
 ),
 ranked as (
     select
-        c.identity_key,
-        c.day,
-        c.rows_exported,
-        row_number() over (partition by c.identity_key, c.day order by c.rows_exported, c.other_day) as place,
-        count(*) over (partition by c.identity_key, c.day) as days
-    from compared c
-    where c.is_before = 1
-        or c.days_before < $min_usual_days
+        u.identity_key,
+        u.day,
+        u.others,
+        o.rows_exported,
+        row_number() over (partition by u.identity_key, u.day order by o.rows_exported, o.day) as place
+    from unusual u
+    join days o on o.identity_key = u.identity_key and o.day <> u.day
+    where u.others > 0
+        and o.rows_exported is not null
+        and (o.day < u.day or u.is_known_before = 0)
 ),
 usual as (
     select
         identity_key,
         day,
-        min(case when place >= 0.95 * days then rows_exported end) as usual_rows
+        min(case when place >= 0.95 * others then rows_exported end) as usual_rows
     from ranked
     group by identity_key, day
-    having max(days) >= $min_usual_days
 ),
 objects as (
     select
@@ -102,21 +122,18 @@ outside_package as (
 ),
 judged as (
     select
-        r.*,
+        d.*,
+        s.usual_rows,
+        greatest($min_rows, coalesce($times_usual * s.usual_rows, 0)) as most_rows,
         case
-            when r.rows_exported > r.most_rows then 2
-            when r.uncounted > 0 then 1
+            when u.identity_key is not null then 2
+            when d.uncounted > 0 then 1
             else 0
         end as weight
-    from (
-        select
-            d.*,
-            u.usual_rows,
-            greatest($min_rows, coalesce($times_usual * u.usual_rows, 0)) as most_rows
-        from days d
-        left join usual u on u.identity_key = d.identity_key and u.day = d.day
-        where d.is_recent = 1
-    ) r
+    from days d
+    left join unusual u on u.identity_key = d.identity_key and u.day = d.day
+    left join usual s on s.identity_key = d.identity_key and s.day = d.day
+    where d.is_recent = 1
 ),
 worst as (
     select
