@@ -17,11 +17,11 @@ from nhiscan.errors import CollectError
 Json: TypeAlias = Mapping[str, Any]
 
 TOO_MANY: Final = 429
+DAILY_SHARE: Final = 0.1  # for a scan, of the account's calls of a day, which all its integrations share
 _ATTEMPTS: Final = 6  # until the limit of ten seconds has let a call through
 _PAUSE_S: Final = 10.0  # where no header says one
 _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_WAIT_S: Final = 600.0  # in one scan
-_DAILY_SHARE: Final = 0.1  # of the account's calls of a day, which all its integrations share
 _MOST_PAGES: Final = 20_000
 _LONGEST_REASON: Final = 300
 
@@ -141,11 +141,11 @@ class Reader:
         if _number(answer, "Remaining") == 0:
             self._pause(_pause_s(answer))
         daily = _number(answer, "Daily")
-        if daily is not None and self._calls >= max(1, int(daily * _DAILY_SHARE)):
+        if daily is not None and self._calls >= max(1, int(daily * DAILY_SHARE)):
             self.over = Refusal(
                 "truncated",
                 "",
-                f"stopped after {self._calls} calls: a scan takes no more than {_DAILY_SHARE:.0%} of the account's "
+                f"stopped after {self._calls} calls: a scan takes no more than {DAILY_SHARE:.0%} of the account's "
                 f"{daily} calls a day",
             )
 

@@ -130,8 +130,8 @@ def _crm(provider: str, collected: dict[str, Any]) -> str:
     read = ", ".join(f"{count:,} {name}" for name, count in collected["answer"].items())
     return (
         f"{provider}, {read}: {counts['cpu_ms'] / 1000:.1f} s of CPU, {counts['peak_mb']} MB at most, "
-        f"{counts['requests']:,} requests, which is {counts['requests'] / counts['daily']:.2%} of the "
-        f"{counts['daily']:,} that there are a day"
+        f"{counts['requests']:,} requests: {counts['requests'] / counts['daily']:.2%} of a day's {counts['daily']:,}, "
+        f"of which a scan takes {counts['ours']:,} at most"
     )
 
 

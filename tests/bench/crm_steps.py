@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from collectors.hubspot.reading import DAILY_SHARE
+from collectors.salesforce import Salesforce
 from nhiscan import load, store
 from nhiscan.collect import Context, run
 from nhiscan.collect import load as collector
@@ -29,6 +31,7 @@ from .measured import Measured, peak_mb
 # developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta
 # HubSpot: 650,000 with a Professional subscription: developers.hubspot.com/changelog/increasing-our-api-limits
 _DAILY: Final = {"salesforce": 100_000, "hubspot": 650_000}
+_SHARE: Final = {"salesforce": Salesforce.daily_share, "hubspot": DAILY_SHARE}  # after which a scan stops by itself
 _FEWEST_USERS: Final = 100
 _FEWEST_EVENTS: Final = 1_000
 _ANSWERS: Final = {
@@ -69,9 +72,11 @@ def _settings(provider: str, address: str, secret: str) -> dict[str, Any]:
 def _collected(provider: str, folder: Path, count: int, made: Mapping[str, int]) -> Measured:
     """From the first request to loaded tables. `cpu_ms` and `peak_mb` are of that alone; the answer is what was read.
 
-    `made`: what there is to read; `daily`: the requests that the provider gives a day.
+    `made`: what there is to read; `daily`: the requests that the provider gives a day; `ours`: how many of them a scan
+    may take.
     """
-    measured = Measured(counts={"daily": _DAILY[provider], **made})
+    daily = _DAILY[provider]
+    measured = Measured(counts={"daily": daily, "ours": round(daily * _SHARE[provider]), **made})
     state, tables = folder / f"{provider}-read", folder / provider
     tables.mkdir()
     with store.locked(state), store.Build(state, SCAN_ID) as build:
