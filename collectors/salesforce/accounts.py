@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nhiscan.model import Alias, Partner, PartnerAccount, Record
+from nhiscan.model import Alias, Coverage, Partner, PartnerAccount, Record
 
 from .api import Refusal
 from .coverage import ACCOUNTS
@@ -41,6 +41,22 @@ def records(org: Org) -> Iterator[Record]:
     if hidden and org.tally.answered["partner_accounts"] and not org.ctx.is_sample:
         reason = f"users of {len(hidden)} partner accounts are read and the accounts are not"
         org.tally.refuse(Refusal("partial", "query Account", reason, ACCOUNTS), "partner_accounts")
+    if org.is_register:
+        yield from _covered(org)
+
+
+def _covered(org: Org) -> Iterator[Coverage]:
+    """The two tables of the register that accounts fill, as far as all accounts were listed."""
+    is_whole = not org.tally.refused["partner_accounts"]
+    for dataset in ("register.partners", "register.aliases"):
+        yield Coverage(
+            provider="salesforce",
+            tenant_id=org.tenant_id,
+            dataset=dataset,
+            status="complete" if is_whole else "truncated",
+            reason=None if is_whole else "not all partner accounts were listed",
+            collected_at=org.as_of,
+        )
 
 
 def _registered(org: Org, account: PartnerAccount) -> Iterator[Record]:

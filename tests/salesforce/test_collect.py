@@ -174,7 +174,15 @@ def test_as_the_register_accounts_are_partners_too() -> None:
         ("mail_domain", "contoso.example"),
         ("salesforce_account", org.northwind),
     }
-    assert not [row for row in found.of("coverage") if row.dataset.startswith("register.")]
+    said = {row.dataset: row.status for row in found.of("coverage") if row.dataset.startswith("register.")}
+    assert said == {"register.partners": "complete", "register.aliases": "complete"}  # and nothing of other tables
+
+
+def test_a_register_of_accounts_that_were_not_all_listed_is_not_complete() -> None:
+    org = acme(narrowed={"Account"})
+    with running(org.world) as url:
+        found = scan(url, is_register=True)
+    assert found.coverage("register.partners").status == "truncated"
 
 
 def test_certificates_and_named_credentials_are_stored_secrets(found: Scan) -> None:
