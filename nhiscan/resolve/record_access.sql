@@ -162,7 +162,7 @@ summed as (
         sum(own) filter (is_sure and can_read) as own,
         bool_and(own is not null) filter (is_sure and can_read) as is_own_known,
         coalesce(sum(own) filter (is_lent), 0) as lent,
-        arg_max(as_key, (is_sure, coalesce(rank, -1), -as_key)) as as_key
+        key_of(max(weighed(case when is_sure then 5 else 0 end + coalesce(rank + 1, 0), as_key))) as as_key
     from placed
     group by identity_key, resource_key
 ),
