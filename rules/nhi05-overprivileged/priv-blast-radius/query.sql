@@ -1,6 +1,7 @@
 -- Enabled outsiders and partners' identities: the share of each deal object that they see, and rights to export that no package of
 -- theirs allows; without a package none is allowed. Who sees all needs no counts, unless there is nothing to see. Of whoever's
--- rights nothing is known, nothing small is known either.
+-- rights nothing is known, nothing small is known either. What all partners' people see is told of the object: a person is judged
+-- who can carry it away as well.
 with seen as (
     select
         a.identity_key,
@@ -47,22 +48,26 @@ packaged as (
         and coalesce(g.expires_at >= cast($as_of as date), true)
 ),
 export_rights as (
-    select e.identity_key, e.certainty, e.statement
+    select e.identity_key, e.scope, e.certainty, e.statement
     from package_excess e
     where e.verb = 'export-data'
-        and coalesce(e.scope, 'all') in ('all', 'environment', 'set')
     union all
-    select p.identity_key, p.certainty, p.statement
+    select p.identity_key, p.scope, p.certainty, p.statement
     from privileges p
     left join packaged k on k.identity_key = p.identity_key
     where p.verb = 'export-data'
-        and coalesce(p.scope, 'all') in ('all', 'environment', 'set')
         and k.identity_key is null
 ),
 exports as (
+    -- of what it sees itself, or of more than one thing
     select
         identity_key,
-        max(case when certainty = 'definite' then 2 else 1 end) as state,
+        max(case when certainty = 'definite' then 2 else 1 end) as own_state,
+        max(case
+            when coalesce(scope, 'all') not in ('all', 'environment', 'set') then 0
+            when certainty = 'definite' then 2
+            else 1
+        end) as state,
         min(case when certainty = 'definite' then statement end) as statement
     from export_rights
     group by identity_key
@@ -70,8 +75,11 @@ exports as (
 judged as (
     select
         f.*,
-        coalesce(r.state, 0) as reach_state,
-        coalesce(x.state, 0) as export_state,
+        case
+            when coalesce(f.is_nhi, true) or r.state < coalesce(x.own_state, 0) then coalesce(r.state, 0)
+            else coalesce(x.own_state, 0)
+        end as reach_state,
+        case when r.state = 2 then coalesce(x.own_state, 0) else coalesce(x.state, 0) end as export_state,
         x.statement as export_statement,
         r.object,
         r.records,
