@@ -105,6 +105,8 @@ def test_every_subject_and_decoy_was_really_scanned(demo: Run) -> None:
         union all
         select tenant_id from tenants
         union all
+        select setting_id from setting_facts
+        union all
         select value from company where kind = 'tenant'
         """
     ).fetchall()
