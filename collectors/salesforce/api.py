@@ -175,7 +175,10 @@ class Api:
                     if seen or not is_last:
                         seen.add(native_id)
                 yield record
-            if is_last or self.is_sample:
+            if self.is_sample:
+                return
+            if is_last:
+                rows.refusal = _short_of(page.get("totalSize"), rows.count, call)
                 return
             problem = self._problem_of_link(link)
             if problem is not None:
@@ -259,6 +262,13 @@ class Api:
             self.stop = Refusal(
                 "truncated", "", f"stopped: {used} of the org's {most} requests a day are used, the rest is for others"
             )
+
+
+def _short_of(total: object, count: int, call: str) -> Refusal | None:
+    """A list that ends before the number that it was said to have."""
+    if not isinstance(total, int) or count >= total:
+        return None
+    return Refusal("truncated", call, f"{total} rows are said to be there and {count} came")
 
 
 def _no_object(call: str) -> Refusal:

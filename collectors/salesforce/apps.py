@@ -36,7 +36,7 @@ def records(org: Org) -> Iterator[Record]:
     if rows.refusal is None:
         org.tally.answer("apps")
     else:
-        org.tally.refuse(rows.refusal, "apps.settings", needs=SETUP)
+        org.tally.refuse(rows.refusal, "apps.settings", "identities.tags", needs=SETUP)  # who publishes them
         found = list(org.rows("ConnectedApplication", _COLUMNS, "apps", spoils=("apps.settings",), needs=SETUP))
     for row in found:
         yield from _app(org, row, packages.get(id18(str(row["Id"]))))
@@ -47,7 +47,9 @@ def _packages(org: Org) -> dict[str, str]:
     where = "WHERE Type = 'ConnectedApplication'"
     return {
         id18(str(row["ApplicationId"])): str(row["NamespacePrefix"])
-        for row in org.rows("AppMenuItem", ("Id", "ApplicationId", "NamespacePrefix"), where=where)
+        for row in org.rows(
+            "AppMenuItem", ("Id", "ApplicationId", "NamespacePrefix"), spoils=("identities.tags",), where=where
+        )
         if row.get("ApplicationId") and row.get("NamespacePrefix")
     }
 

@@ -44,6 +44,9 @@ def read(org: Org, names: Iterable[str]) -> Counted:
         if name not in org.seen_whole:
             reason = "counts what the scanner may see, which is not known to be all"
             org.tally.refuse(Refusal("partial", f"query {name}", reason, needs), "objects.records")
+    if counted.records and org.tally.refused["identities"]:
+        reason = "not all users were read, and what the others own is counted as of nobody"
+        org.tally.refuse(Refusal("partial", "query User", reason), "objects.records")
     return counted
 
 

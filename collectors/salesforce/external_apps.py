@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from nhiscan.model import AppScope, AppSettings, Credential, Identity, Record
 
-from .api import Json
+from .api import Json, Refusal
 from .apps import app_hints, named
 from .coverage import ECA
 from .org import Org
@@ -59,7 +59,7 @@ _POLICIES: Final = {  # Metadata API, "RefreshTokenPolicyType"
 }
 _DAYS: Final = {"days": 1, "months": 30}
 _OF_TOKENS: Final = ("credentials", "credentials.created", "credentials.last_used")
-_SPOILED: Final = ("apps.scopes", "apps.settings")
+_SPOILED: Final = ("apps.scopes", "apps.settings", *_OF_TOKENS)  # whose app is not known, its tokens are not either
 _PAGE: Final = 100
 _MOST_PAGES: Final = 1_000
 _NOT_REFRESH: Final = "enforce_relaxrefresh"
@@ -90,7 +90,9 @@ def records(org: Org) -> Iterator[Record]:
 
 def _settings(org: Org) -> Iterator[Json]:
     described = org.api.describe("ExtlClntAppOauthSettings", tooling=True)
-    known = described if isinstance(described, frozenset) else frozenset[str]()
+    if isinstance(described, Refusal):
+        org.tally.refuse(described, "apps.scopes", needs=ECA)
+    known = frozenset[str]() if isinstance(described, Refusal) else described
     chosen = sorted(name for name in known if name.startswith(_SCOPE) or name == _FIRST_PARTY)
     columns = ("Id", "ExternalClientApplicationId", *chosen)
     return org.rows("ExtlClntAppOauthSettings", columns, "apps.scopes", tooling=True, needs=ECA)
@@ -192,8 +194,8 @@ def _usage(org: Org) -> Iterator[Record]:
             continue
         at = f"apps/oauth/usage/{quote(identifier, safe='')}"
         for user in _listed(org, f"{at}/users", "users"):
-            answer = org.get(f"{at}/{quote(str(user.get('userIdentifier')), safe='')}/tokens", *_OF_TOKENS, needs=ECA)
-            for n, token in enumerate((answer or {}).get("tokens") or ()):
+            path = f"{at}/{quote(str(user.get('userIdentifier')), safe='')}/tokens"
+            for n, token in enumerate(_items(org, path, "tokens") or ()):
                 org.ctx.progress("salesforce: tokens")
                 yield _token(org, identity_id, token, n)
 
@@ -224,12 +226,23 @@ def _token(org: Org, identity_id: str, token: Json, n: int) -> Credential:
 def _listed(org: Org, path: str, name: str) -> Iterator[Json]:
     """Every item of a Connect REST list, by page number; an empty page is the end, as every page has a link."""
     for page in range(_MOST_PAGES):
-        answer = org.get(path, *_OF_TOKENS, params={"page": str(page), "pageSize": str(_PAGE)}, needs=ECA)
-        items = answer.get(name) if answer is not None else None
-        if answer is None or not isinstance(items, list):
-            return
+        items = _items(org, path, name, {"page": str(page), "pageSize": str(_PAGE)})
         if not items:
             return
-        yield from (item for item in items[: 1 if org.ctx.is_sample else None] if isinstance(item, dict))
+        yield from items[: 1 if org.ctx.is_sample else None]
         if org.ctx.is_sample:
             return
+    reason = f"stopped after {_MOST_PAGES} pages"
+    org.tally.refuse(Refusal("truncated", f"GET {path}", reason), *_OF_TOKENS)
+
+
+def _items(org: Org, path: str, name: str, params: Mapping[str, str] | None = None) -> list[Json] | None:
+    """The list in an answer; None: refused, or the answer holds none."""
+    answer = org.get(path, *_OF_TOKENS, params=params, needs=ECA)
+    if answer is None:
+        return None
+    items = answer.get(name)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        org.tally.refuse(Refusal("failed", f"GET {path}", f"the answer holds no {name}"), *_OF_TOKENS)
+        return None
+    return items

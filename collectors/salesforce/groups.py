@@ -27,6 +27,7 @@ _NOTED: Final = frozenset({"ApiEnabled", "ApiUserOnly", "MustUseSso", "PasswordN
 _MOST_COLUMNS: Final = 250  # in one query: an address may be 16 kB long
 _API_ONLY: Final = "ApiUserOnly"
 _DATASETS: Final = ("grants", "memberships")
+_BY_PROFILE: Final = ("grants", "identities")  # its rights, and the licence that tells machines and outsiders
 _APP: Final = "ConnectedApplication"  # and external client apps: SetupEntityAccess.SetupEntityType
 
 
@@ -81,7 +82,9 @@ def _profiles(org: Org) -> Iterator[Record]:
         id18(str(row["Id"])): str(row["Name"])
         for row in org.rows("UserLicense", ("Id", "Name"), spoils=("identities",), needs=SETUP)
     }
-    for row in org.rows("Profile", ("Id", "Name", "UserLicenseId", "CreatedDate"), "memberships", needs=SETUP):
+    for row in org.rows(
+        "Profile", ("Id", "Name", "UserLicenseId", "CreatedDate"), "memberships", spoils=_BY_PROFILE, needs=SETUP
+    ):
         native_id = id18(str(row["Id"]))
         org.licences[native_id] = names.get(id18(str(row.get("UserLicenseId") or "")), "")
         yield _group(org, "profile", native_id, str(row["Name"]), row)

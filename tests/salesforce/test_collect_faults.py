@@ -13,6 +13,7 @@ from nhiscan.collect import Context
 from nhiscan.errors import ConfigError
 from nhiscan.secret import Secret
 from tests.salesforce.conftest import AS_OF, DAY, Acme, Scan, acme, scan
+from tests.salesforce.parts import deals
 
 pytestmark = pytest.mark.usefixtures("hurry")
 
@@ -414,3 +415,44 @@ def test_progress_is_counted() -> None:
         scan(url, ctx=Context(AS_OF, on_progress=count))
     assert seen["salesforce: users"] == 8
     assert collect.names()  # the door is the entry point
+
+
+# a shorter list is never called whole
+
+
+@pytest.mark.parametrize("name", ["User", "PermissionSetAssignment", "UserRole", "LoginHistory"])
+def test_fewer_rows_than_the_org_counts_are_truncated(name: str) -> None:
+    org = acme()
+    org.world.faults.append(Fault(name, status=200, body='{"totalSize": 3, "done": true, "records": []}'))
+    dataset = {"User": "identities", "LoginHistory": "usage.logins"}.get(name, "memberships")
+    row = read(org).coverage(dataset)
+    assert row.status in ("truncated", "partial")
+    assert f"query {name}: 3 rows are said to be there and 0 came" in str(row.reason)
+
+
+@pytest.mark.parametrize(
+    ("where", "datasets"),
+    [
+        ("Profile", ("grants", "identities", "memberships")),
+        ("tooling/sobjects/ExtlClntAppOauthSettings/describe", ("apps.scopes",)),
+        ("ExternalClientApplication", ("apps", "apps.scopes", "credentials")),
+        ("AppMenuItem", ("identities.tags",)),
+        ("User", ("identities", "objects.records")),
+    ],
+)
+def test_what_is_lost_with_a_refused_call_is_in_no_complete_dataset(where: str, datasets: tuple[str, ...]) -> None:
+    org = deals()
+    org.world.add("Opportunity", OwnerId=org.anna)
+    org.world.faults.append(Fault(where, status=403, code="INSUFFICIENT_ACCESS", message="not for you"))
+    found = read(org)
+    assert not [name for name in datasets if found.coverage(name).status == "complete"]
+
+
+@pytest.mark.parametrize(("path", "name"), [("apps/oauth/usage", "apps"), ("/tokens", "tokens"), ("/users", "users")])
+@pytest.mark.parametrize("body", ["{{}}", '{{"{0}": null}}', '{{"{0}": [7]}}'])
+def test_usage_without_its_list_leaves_tokens_short_and_it_is_said(path: str, name: str, body: str) -> None:
+    org = acme()
+    org.world.faults.append(Fault(path, status=200, body=body.format(name)))
+    row = read(org).coverage("credentials")
+    assert row.status == "partial"
+    assert f"the answer holds no {name}" in str(row.reason)
