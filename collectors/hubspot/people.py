@@ -37,9 +37,16 @@ class Owner:
     is_inactive: bool
 
 
+def _id(row: Json) -> str:
+    """Raises: ValueError where a row has none."""
+    if row["id"] is None:
+        raise ValueError("id is null")
+    return str(row["id"])
+
+
 def read_user(row: Json) -> User:
     return User(
-        native_id=str(row["id"]),
+        native_id=_id(row),
         mail=str(row["email"]),
         name=_name(row),
         is_super_admin=bool(row["superAdmin"]),
@@ -51,7 +58,7 @@ def read_user(row: Json) -> User:
 def read_owner(row: Json) -> Owner:
     user = row.get("userId") or row.get("userIdIncludingInactive")
     return Owner(
-        native_id=str(row["id"]),
+        native_id=_id(row),
         user=str(user) if row["type"] == "PERSON" and user is not None else None,
         mail=str(row.get("email") or ""),
         name=_name(row),
@@ -75,12 +82,12 @@ class People:
         self.users[user.native_id] = user
 
     def add_role(self, row: Json) -> None:
-        self.roles[str(row["id"])] = str(row["name"])
+        self.roles[_id(row)] = str(row["name"])
 
     def add_team(self, row: Json) -> None:
         members = (*row["userIds"], *row["secondaryUserIds"])
-        self.teams[str(row["id"])] = str(row["name"])
-        self.members.update((str(member), str(row["id"])) for member in members)
+        self.teams[_id(row)] = str(row["name"])
+        self.members.update((str(member), _id(row)) for member in members)
 
     def add_owner(self, row: Json) -> None:
         """Of a user with several owners, the one in use counts."""

@@ -93,8 +93,11 @@ class Reader:
             yield rows
             if isinstance(rows, Refusal):
                 return
+            if not _has_next(answer):
+                return
             after = _next(answer)
             if after is None:
+                yield Refusal("failed", call, "a page says that there are more and not where")
                 return
             if after in seen:
                 yield Refusal("failed", call, "a page named one as the next that was read before")
@@ -165,10 +168,16 @@ def _rows(call: str, answer: Json) -> Sequence[Json] | Refusal:
     return rows
 
 
+def _has_next(answer: Json) -> bool:
+    paging = answer.get("paging")
+    return bool(paging.get("next") if isinstance(paging, dict) else paging)
+
+
 def _next(answer: Json) -> str | None:
     paging = answer.get("paging")
     following = paging.get("next") if isinstance(paging, dict) else None
-    return str(following["after"]) if isinstance(following, dict) and "after" in following else None
+    after = following.get("after") if isinstance(following, dict) else None
+    return str(after) if isinstance(after, str | int) and after != "" else None
 
 
 def _text(value: object) -> str:

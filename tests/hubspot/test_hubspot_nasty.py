@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from collectors.hubspot.reading import Reader, Refusal
 from fixtures.hubspot.account import ANNA
 from fixtures.hubspot.simulator import ACTIVITY, DETAILS, OWNERS, READING, USAGE, USERS, Simulator
+from nhiscan import http
 from nhiscan.collect import Context, run
 from nhiscan.errors import ConfigError
 from nhiscan.secret import Secret
@@ -338,3 +340,13 @@ def test_a_version_that_hubspot_does_not_have_is_said(simulator: Simulator) -> N
 def test_an_account_out_of_reach_is_said(simulator: Simulator, pauses: list[float]) -> None:
     reason = scan(simulator, base_url="http://127.0.0.1:9").coverage("apps", "hubspot:*").reason
     assert "cannot be reached" in str(reason)
+
+
+@pytest.mark.parametrize("paging", [{"next": {"link": "x"}}, {"next": {"after": ""}}, {"next": [1]}, [1]])
+def test_more_pages_without_a_cursor_are_not_complete(paging: object) -> None:
+    with serving(in_turn(Said({"results": [], "paging": paging}))) as server:
+        session = http.session("hubspot", base_url=server.url)
+        reader = Reader(session, server.url, "canary", lambda _: None)
+        *_, last = reader.pages("/crm/owners", {}, limit=100)
+    assert isinstance(last, Refusal)
+    assert "not where" in last.reason
