@@ -117,18 +117,16 @@ def records(org: Org) -> Iterator[Record]:
 
 def read(folder: Path) -> Retrieved:
     """Every file of a known kind below the folder, in a stable order."""
+    every = tuple(dict.fromkeys(name for names in _SUFFIXES.values() for name in names))
     if not folder.is_dir():
-        datasets = tuple(dict.fromkeys(name for names in _SUFFIXES.values() for name in names))
-        return Retrieved(
-            problems=(Problem(str(folder), "collectors.salesforce.metadata_folder is no folder", datasets),)
-        )
+        return Retrieved(problems=(Problem(str(folder), "collectors.salesforce.metadata_folder is no folder", every),))
     files: list[File] = []
     problems: list[Problem] = []
     for n, path in enumerate(_paths(folder)):
         shown = str(path.relative_to(folder))
         datasets = _SUFFIXES[_suffix(path.name)]
         if n == _MOST_FILES:
-            problems.append(Problem(str(folder), f"more than {_MOST_FILES} files, the rest was not read", datasets))
+            problems.append(Problem(str(folder), f"more than {_MOST_FILES} files, the rest was not read", every))
             break
         try:
             kind, root = parse(_bytes(path))
@@ -163,7 +161,7 @@ def _paths(folder: Path) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             path = Path(top, name)
-            if _suffix(name) in _SUFFIXES and not path.is_symlink():
+            if _suffix(name) in _SUFFIXES:
                 yield path
 
 
@@ -172,6 +170,8 @@ def _suffix(name: str) -> str:
 
 
 def _bytes(path: Path) -> bytes:
+    if path.is_symlink() or not path.is_file():  # a link may lead anywhere, and a pipe never ends
+        raise UnreadableError("is a link or no plain file")
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,21 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     (inside / "Security.settings").symlink_to(outside / "Security.settings")
     (inside / "more").symlink_to(outside)
     assert folder_module.read(tmp_path / "inside").files == ()
+
+
+def test_a_link_or_pipe_in_the_place_of_a_file_is_said_and_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "settings").mkdir()
+    os.mkfifo(tmp_path / "settings" / "Security.settings")
+    (tmp_path / "Sharing.settings").symlink_to("/dev/zero")
+    reason = "is a link or no plain file"
+    assert problems(tmp_path) == [("Sharing.settings", reason), ("settings/Security.settings", reason)]
+
+
+def test_what_too_many_files_leave_out_may_be_of_any_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_module, "_MOST_FILES", 0)
+    put(tmp_path, "settings/Security.settings", metadata("SecuritySettings"))
+    (problem,) = folder_module.read(tmp_path).problems
+    assert {"settings.sessions", "apps.scopes", "apps.settings", "settings.passwords"} <= set(problem.datasets)
 
 
 def test_a_folder_that_is_not_there_is_said_for_everything_it_would_have_said(tmp_path: Path) -> None:
