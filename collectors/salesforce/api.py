@@ -200,7 +200,7 @@ class Api:
         if isinstance(answer, Refusal):
             return answer
         try:
-            return answer.json()
+            return _parsed(answer)
         except requests.JSONDecodeError:
             return Refusal("failed", call, f"the answer is not whole JSON (HTTP {answer.status_code})")
 
@@ -281,6 +281,20 @@ def _call_of(soql: str) -> str:
     return f"query {found[1] if found else soql[:40]}"
 
 
+def _parsed(answer: requests.Response) -> Any:
+    """The JSON of an answer. Half of a surrogate pair, which no file can hold, becomes `?`."""
+    said = answer.json()
+    return _whole(said) if b"\\u" in answer.content else said
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
+
+
 def _refusal(answer: requests.Response, call: str) -> Refusal:
     code, text = _said(answer)
     reason = _short(f"{code}: {text} (HTTP {answer.status_code})" if code else f"{text} (HTTP {answer.status_code})")
@@ -295,7 +309,7 @@ def _refusal(answer: requests.Response, call: str) -> Refusal:
 def _said(answer: requests.Response) -> tuple[str, str]:
     """errorCode and message of an error, which is a list of objects, or one object at Connect REST."""
     try:
-        said = answer.json()
+        said = _parsed(answer)
     except requests.JSONDecodeError:
         return "", "no message"
     first = said[0] if isinstance(said, list) and said else said

@@ -109,7 +109,7 @@ class Door:
         }
         try:
             return jwt.encode(claims, key.reveal(), algorithm="RS256")
-        except (jwt.exceptions.PyJWTError, ValueError, TypeError) as error:
+        except (jwt.exceptions.PyJWTError, AttributeError, ValueError, TypeError) as error:  # a public key cannot sign
             raise ConfigError(
                 "collectors.salesforce.private_key is no RSA private key in PEM",
                 hint="give the key that belongs to the certificate of the app, without a password",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.salesforce.login import key_pair
 from fixtures.salesforce.simulator import running
 from fixtures.salesforce.world import TIERS, App, Fault, World
 from nhiscan import collect
@@ -415,6 +416,18 @@ def test_progress_is_counted() -> None:
         scan(url, ctx=Context(AS_OF, on_progress=count))
     assert seen["salesforce: users"] == 8
     assert collect.names()  # the door is the entry point
+
+
+def test_a_public_key_in_place_of_the_private_one_is_the_users_to_mend() -> None:
+    with pytest.raises(ConfigError, match="no RSA private key"):
+        read(acme(), private_key=Secret(key_pair()[1]))
+
+
+def test_half_of_a_surrogate_pair_in_a_name_can_be_kept() -> None:
+    org = acme()
+    org.world.add("UserRole", Name="half \ud800 of a pair")
+    found = read(org)
+    assert found.one("identities", name="half ? of a pair").kind == "group"
 
 
 # a shorter list is never called whole
