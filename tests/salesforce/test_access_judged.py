@@ -23,7 +23,7 @@ RULES = (
 
 
 def _with_deals() -> Acme:
-    """The org, with deals that every outsider may read, accounts that none may, and margins that are for insiders."""
+    """The org, with deals that every outsider may read and export, accounts that none may, and margins for insiders."""
     org = acme()
     world = org.world
     (rights,) = [row["Id"] for row in world.rows("PermissionSet") if row.get("ProfileId") == org.partner_profile]
@@ -32,6 +32,7 @@ def _with_deals() -> Acme:
             "EntityDefinition", QualifiedApiName=name, InternalSharingModel="Private", ExternalSharingModel=outside
         )
         world.add("ObjectPermissions", ParentId=rights, SobjectType=name, PermissionsRead=True)
+    world.change(rights, PermissionsExportReport=True)
     world.add("Opportunity", OwnerId=org.anna)
     group = world.add("DelegateGroup", Name="Partner admins", IsLoginAccessEnabled=True)
     world.add("DelegateGroupMember", DelegateGroupId=group, UserOrGroupId=org.partner_user)
