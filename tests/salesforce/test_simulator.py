@@ -447,7 +447,8 @@ def test_an_oauth_token_ends_by_its_delete_token_and_a_session_by_its_own(start:
 
     def revoke(token: str) -> int:
         url = f"{org.url}/services/oauth2/revoke"
-        return requests.post(url, data={"token": token}, timeout=10).status_code
+        status: int = requests.post(url, data={"token": token}, timeout=10).status_code
+        return status
 
     assert [revoke(handle), revoke(handle)] == [200, 400]
     assert org.count("SELECT COUNT() FROM OauthToken") == 0
