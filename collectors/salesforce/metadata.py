@@ -122,9 +122,10 @@ def read(folder: Path) -> Retrieved:
         return Retrieved(problems=(Problem(str(folder), "collectors.salesforce.metadata_folder is no folder", every),))
     files: list[File] = []
     problems: list[Problem] = []
-    for n, path in enumerate(_paths(folder)):
+    closed: list[OSError] = []
+    for n, path in enumerate(_paths(folder, closed)):
         shown = str(path.relative_to(folder))
-        datasets = _SUFFIXES[_suffix(path.name)]
+        datasets = _SUFFIXES.get(_suffix(path.name), every)
         if n == _MOST_FILES:
             problems.append(Problem(str(folder), f"more than {_MOST_FILES} files, the rest was not read", every))
             break
@@ -135,6 +136,7 @@ def read(folder: Path) -> Retrieved:
             continue
         name = unquote(path.name.removesuffix("-meta.xml").rpartition(".")[0])
         files.append(File(kind, name, unquote(path.parent.parent.name), root))
+    problems += [Problem(str(error.filename), f"cannot be read: {error.strerror}", every) for error in closed]
     return Retrieved(tuple(files), tuple(problems))
 
 
@@ -156,13 +158,12 @@ def parse(data: bytes) -> tuple[str, Node]:
     return _local(root.tag), _node(root, 0)
 
 
-def _paths(folder: Path) -> Iterator[Path]:
-    for top, folders, names in os.walk(folder):  # does not follow links to folders
+def _paths(folder: Path, closed: list[OSError]) -> Iterator[Path]:
+    """Files of known kinds, and linked folders, which are not gone into; what cannot be opened joins `closed`."""
+    for top, folders, names in os.walk(folder, onerror=closed.append):
         folders.sort()
-        for name in sorted(names):
-            path = Path(top, name)
-            if _suffix(name) in _SUFFIXES:
-                yield path
+        yield from (path for name in folders if (path := Path(top, name)).is_symlink())
+        yield from (Path(top, name) for name in sorted(names) if _suffix(name) in _SUFFIXES)
 
 
 def _suffix(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import errno
 import os
 from pathlib import Path
 
@@ -68,13 +69,28 @@ def test_more_files_than_any_org_has_end_the_reading(tmp_path: Path, monkeypatch
     assert problems(tmp_path) == [(str(tmp_path), "more than 1 files, the rest was not read")]
 
 
-def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+def test_links_out_of_the_folder_are_said_and_not_followed(tmp_path: Path) -> None:
     outside = put(tmp_path / "outside", "Security.settings", metadata("SecuritySettings"))
     inside = tmp_path / "inside" / "settings"
     inside.mkdir(parents=True)
     (inside / "Security.settings").symlink_to(outside / "Security.settings")
     (inside / "more").symlink_to(outside)
     assert folder_module.read(tmp_path / "inside").files == ()
+    reason = "is a link or no plain file"
+    assert problems(tmp_path / "inside") == [("settings/more", reason), ("settings/Security.settings", reason)]
+
+
+def test_a_folder_that_cannot_be_opened_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "settings/Security.settings", metadata("SecuritySettings"))
+    opened = os.scandir
+
+    def refused(path: str) -> object:
+        if Path(path).name == "settings":  # the superuser of a test machine may open every folder
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return opened(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert problems(tmp_path) == [(str(tmp_path / "settings"), "cannot be read: Permission denied")]
 
 
 def test_a_link_or_pipe_in_the_place_of_a_file_is_said_and_not_opened(tmp_path: Path) -> None:
