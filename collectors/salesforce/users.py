@@ -60,8 +60,10 @@ _OUTSIDE: Final = frozenset({"partner", "customer", "guest"})
 
 
 def licence_of(user_type: str | None, name: str) -> str | None:
-    """internal, partner, customer, integration or guest; None: a licence of later days."""
+    """internal, partner, customer, integration or guest; None: a licence of later days, or one that was not read."""
     folded = name.casefold()
+    if not folded and user_type == "Standard":  # a machine's as well as a member's
+        return None
     if "integration" in folded:
         return "integration"
     if user_type != "Guest" and ("partner" in folded or "channel account" in folded):

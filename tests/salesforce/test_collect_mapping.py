@@ -68,6 +68,7 @@ def test_a_domain_is_what_people_type_without_the_rest(given: object, expected: 
     [
         ("Standard", "Salesforce", "internal"),
         ("Standard", "Salesforce Integration", "integration"),
+        ("Standard", "", None),
         ("PowerPartner", "Gold Partner", "partner"),
         ("CspLitePortal", "Customer Community", "customer"),
         ("PowerCustomerSuccess", "Partner App Subscription", "partner"),

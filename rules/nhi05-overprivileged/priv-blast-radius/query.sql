@@ -76,7 +76,8 @@ judged as (
     select
         f.*,
         case
-            when coalesce(f.is_nhi, true) or r.state < coalesce(x.own_state, 0) then coalesce(r.state, 0)
+            when f.is_nhi or coalesce(r.state, 0) <= coalesce(x.own_state, 0) then coalesce(r.state, 0)
+            when f.is_nhi is null and coalesce(x.own_state, 0) = 0 then 1
             else coalesce(x.own_state, 0)
         end as reach_state,
         case when r.state = 2 then coalesce(x.own_state, 0) else coalesce(x.state, 0) end as export_state,
