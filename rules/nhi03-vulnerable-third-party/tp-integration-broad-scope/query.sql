@@ -60,7 +60,8 @@ select
     case
         when p.scopes is null and p.broad is null then 'unknown'
         when p.broad is null or p.is_allowed = 1 or p.level_high < $min_level then 'pass'
-        else 'fail'
+        when p.level >= $min_level then 'fail'
+        else 'unknown'
     end as outcome,
     case when coalesce(p.tokens, 1) > 0 then 'high' else 'medium' end as severity,
     p.name as app,
