@@ -126,10 +126,12 @@ def _meaning(verb: str, entry: Any, where: str) -> Meaning:
 
 def datasets(con: duckdb.DuckDBPyConnection, provider: str) -> list[str]:
     """What must have been read completely before anybody there is said to have no more than was found."""
-    ((has_groups,),) = con.execute(
-        "select count(*) > 0 from coverage where provider = ? and dataset = 'memberships'", [provider]
+    found = con.execute(
+        "select distinct dataset from coverage where provider = ? and dataset in ('delegated_admins', 'memberships') "
+        "order by dataset",
+        [provider],
     ).fetchall()
-    return ["grants", "memberships"] if has_groups else ["grants"]
+    return ["grants", *(dataset for (dataset,) in found)]
 
 
 def is_offered(con: duckdb.DuckDBPyConnection, provider: str) -> bool:

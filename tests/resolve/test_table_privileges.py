@@ -286,7 +286,7 @@ def test_many_permissions_are_shortened(mail: Mail) -> None:
     assert statements == [("part-0.export, part-1.export, part-2.export, part-3.export, part-4.export and 2 more",)]
 
 
-@pytest.mark.parametrize("dataset", ["grants", "memberships"])
+@pytest.mark.parametrize("dataset", ["grants", "memberships", "delegated_admins"])
 def test_what_was_not_read_is_unknown(installed: Path, dataset: str) -> None:
     del installed
     mail = Mail()
