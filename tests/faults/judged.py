@@ -119,6 +119,11 @@ def judge(
         said["vault" if name == "vault" else "aws"] += moved(records, number)
     found = [_said(name, records) for name, records in said.items() if records]
     settings = dataclasses.replace(settings, company=company, state=state, collectors=tuple((n, {}) for n in said))
+    return scanned(settings, found, rules, at=at)
+
+
+def scanned(settings: config.Config, systems: Sequence[Any], rules: Sequence[Rule], *, at: datetime) -> Judged:
+    """One scan of what these systems say, with what passes, which no scan keeps."""
     passes: set[Outcome] = set()
     honest = check.judge
 
@@ -130,8 +135,8 @@ def judge(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "judge", listening)
-        scan.run(settings, found, rules, ctx=Context(as_of=at), clock=lambda: at, on_stage=lambda name: None)
-    with store.open_published(state) as con:
+        scan.run(settings, systems, rules, ctx=Context(as_of=at), clock=lambda: at, on_stage=lambda name: None)
+    with store.open_published(settings.state) as con:
         rows = con.execute("select rule_id, subject_id, outcome, status from findings").fetchall()
     return Judged(frozenset(passes), {(rule, subject): (outcome, status) for rule, subject, outcome, status in rows})
 

@@ -15,12 +15,14 @@ import pytest
 
 from fixtures.acme import salesforce
 from fixtures.acme.record import AS_OF
+from fixtures.salesforce.login import key_pair
 from fixtures.salesforce.simulator import running
 from fixtures.salesforce.world import Fault, World
-from nhiscan import check, config, scan, store
+from nhiscan import check, config, scan
 from nhiscan.collect import Context, load, run
 from nhiscan.model import COVERED, REGISTER_DATASETS, Coverage, Record
 from nhiscan.secret import Secret
+from tests.faults.judged import Outcome, scanned
 from tests.faults.tapes import DEMO
 from tests.systems import System
 from tests.systems import said as told
@@ -29,7 +31,6 @@ ORG: Final = "00D000000000001EAA"
 REFUSED_PATHS: Final = ("apps/oauth/usage", "describe")
 # One source that is refused in several orgs is told once.
 ACROSS_ORGS: Final = "mon-failed-login-burst"
-Outcome = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Judged:
     short: Mapping[str | None, set[str]]  # datasets that are not covered
 
 
-def read(world: World, key: str) -> list[Record]:
+def read(world: World) -> list[Record]:
     collector: Any = load("salesforce")
     with running(world) as url:
         made = collector(
@@ -49,7 +50,7 @@ def read(world: World, key: str) -> list[Record]:
             login_url=url,
             client_id=salesforce.CLIENT_ID,
             username=salesforce.USERNAME,
-            private_key=Secret(key),
+            private_key=Secret(key_pair()[0]),
             metadata_folder=DEMO / "metadata",
             objects=("Account", "Contact", "Lead", "Opportunity"),
             fields=("Opportunity.Amount", "Opportunity.StageName", "Opportunity.CloseDate"),
@@ -74,14 +75,13 @@ def moved(records: Iterable[Record], number: int) -> Iterator[Record]:
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
-    key, certificate = salesforce.key_pair()
-    whole = salesforce.world(certificate, today=AS_OF)
-    orgs: dict[str | None, list[Record]] = {None: read(whole, key)}
+    whole = salesforce.world(today=AS_OF)
+    orgs: dict[str | None, list[Record]] = {None: read(whole)}
     asked = (call.soql.split(" FROM ")[1].split()[0] for call in whole.calls if call.soql is not None)
     for refused in dict.fromkeys((*asked, *REFUSED_PATHS)):
-        world = salesforce.world(certificate, today=AS_OF)
+        world = salesforce.world(today=AS_OF)
         world.faults.append(Fault(refused, 403, "INSUFFICIENT_ACCESS", "not permitted"))
-        orgs[refused] = read(world, key)
+        orgs[refused] = read(world)
     names = list(orgs)
     settings = config.read(DEMO / "nhiscan.toml")
     (register,) = scan.collectors(settings, environ=None, strict=False, only=["register"])
@@ -102,38 +102,24 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
 
 
 def _judge(settings: config.Config, names: list[str | None], said: Mapping[str, list[Record]]) -> Judged:
-    passes: dict[str | None, set[Outcome]] = {name: set() for name in names}
-    findings: dict[str | None, set[Outcome]] = {name: set() for name in names}
-    short: dict[str | None, set[str]] = {name: set() for name in names}
     by_id = {org_id(n): name for n, name in enumerate(names)}
-    honest = check.judge
-
-    def note(into: Mapping[str | None, set[Outcome]], rule: str, subject: str) -> None:
-        org = subject.partition(":")[2][: len(ORG)]
-        if org in by_id:
-            into[by_id[org]].add((rule, subject.replace(org, ORG)))
-
-    def listening(con: Any, rule: Any, bound: Any) -> check.Judged:
-        found = honest(con, rule, bound)
-        if rule.subject != "partner" and rule.rule_id != ACROSS_ORGS:
-            for (subject,) in con.execute(f"select subject_id from ({found.sql}) where outcome = 'pass'").fetchall():
-                note(passes, rule.rule_id, subject)
-        return found
-
-    systems: list[Any] = [System(name, told(*rows), REGISTER_DATASETS) for name, rows in said.items()]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check, "judge", listening)
-        scan.run(
-            settings, systems, check.load(), ctx=Context(as_of=AS_OF), clock=lambda: AS_OF, on_stage=lambda name: None
-        )
-    with store.open_published(settings.state) as con:
-        rows = con.execute("select rule_id, subject_id from findings where subject_kind <> 'partner'").fetchall()
-    for rule, subject in rows:
-        note(findings, rule, subject)
+    systems = [System(name, told(*rows), REGISTER_DATASETS) for name, rows in said.items()]
+    rules = [rule for rule in check.load() if rule.subject != "partner"]
+    judged = scanned(settings, systems, rules, at=AS_OF)
+    short: dict[str | None, set[str]] = {name: set() for name in names}
     for record in said["salesforce"]:
         if isinstance(record, Coverage) and record.status not in COVERED:
             short[by_id[record.tenant_id.partition(":")[2]]].add(record.dataset)
-    return Judged(passes, findings, short)
+
+    def by_org(outcomes: Iterable[Outcome]) -> dict[str | None, set[Outcome]]:
+        found: dict[str | None, set[Outcome]] = {name: set() for name in names}
+        for rule, subject in outcomes:
+            org = subject.partition(":")[2][: len(ORG)]
+            if org in by_id:
+                found[by_id[org]].add((rule, subject.replace(org, ORG)))
+        return found
+
+    return Judged(by_org(each for each in judged.passes if each[0] != ACROSS_ORGS), by_org(judged.findings), short)
 
 
 def test_every_refusal_is_said(judged: Judged) -> None:
