@@ -1,25 +1,27 @@
 """The secrets scanner behind one call: what is found, what may be said of it, and that its value goes no further.
 
 `find` gives places, so that a tape can blank them; `detect` gives sightings for the inventory. Kinds, the most specific
-first: private_key, then the shapes of known tokens (aws_access_key_id, github_token, json_web_token, ...),
+first: private keys, then those of the detectors (aws_access_key_id, github_personal_access_token, ...),
 basic_auth_credentials for a password inside an address, named_secret for a value whose name says that it is one.
+Files and histories are searched by a profile: nhiscan.detect.profiles.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from functools import cache
+from threading import get_ident
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nhiscan.detect import tokens, values
-from nhiscan.model import Sighting, Where
+from nhiscan.detect import values
+from nhiscan.detect.leak import KEYS, VAGUE, preview
 from nhiscan.secret import fingerprint
 
-_LONGEST_PREVIEW: Final = 4
-_LONGEST_NATIVE_ID: Final = 200
+if TYPE_CHECKING:  # read when something is searched: a search of files needs no inventory, and the reverse
+    from nhiscan.detect.matcher import Matcher, Place
+    from nhiscan.model import Sighting, Where
+
 _WINDOW: Final = 4_096
 _OVERLAP: Final = 2_048  # longer tokens are not seen whole in texts of one endless line
 
@@ -43,8 +45,14 @@ _LISTED: Final = re.compile(  # {"name": "DB_PASSWORD", "value": "..."}, and the
     re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[A-Za-z0-9](?=[^\s,;|]{15})[^\s,;|]*[A-Za-z0-9=/+]")  # long enough to be a secret
-_VAGUE: Final = frozenset({"basic_auth_credentials", "named_secret"})  # give way to what names its maker
-_MAIL: Final = re.compile(r"""client_email\\*["']?\s{0,8}:\s{0,8}\\*["'](?P<mail>[^"'\\\s]{3,200})""")
+# The detector's pattern is for one line of code; an address in a setting may hold a password of any signs.
+_USER_INFO: Final = re.compile(r"""(?<=://)[^\s/?#:@"']{0,100}:([^\s/?#@"']{1,200})@""")
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+# Of what only its name gives away, in the settings of something that runs.
+_NAMED_SEVERITY: Final = "high"
+_NAMED_CONFIDENCE: Final = 0.7
+_KEY_SEVERITY: Final = "critical"
+_KEY_CONFIDENCE: Final = 0.95
 
 
 class Found(NamedTuple):
@@ -57,30 +65,14 @@ class Found(NamedTuple):
 
 def find(text: str, name: str | None = None) -> list[Found]:
     """Where the secrets of a text are, in order and without overlaps; `name`: of the variable that holds it all."""
-    found = [Found(*match.span(), "private_key") for match in _PRIVATE_KEY.finditer(text)]
-    named: list[Found] = []
-    start, end = _stripped(text)
-    if name is not None and "\n" not in text[start:end]:
-        named += _named(name, text, start, end)
-    for offset, line in _lines(text):
-        for start, end, kind in tokens.shapes(line):
-            if not values.is_placeholder(line[start:end]) and not values.is_template(line[start:end]):
-                found.append(Found(offset + start, offset + end, kind))
-        for match in _ASSIGNED.finditer(line):
-            if match["quote"] or not _is_prose(match):
-                named += _assigned(match, text, offset)
-        for match in _OPTION.finditer(line):
-            named += _assigned(match, text, offset)
-    for match in _LISTED.finditer(text):
-        named += _assigned(match, text, 0)
-    return _without_overlaps(text, found, named)
+    return list(_found(text, name))
 
 
 def detect(value: str, where: Where, *, key: bytes) -> Iterator[Sighting]:
     """The secrets in one value, each distinct one once; neither a secret nor the text around it leaves."""
     seen: set[str] = set()
     count: dict[str, int] = {}
-    for start, end, kind in find(value, where.name):
+    for (start, end, kind), place in _found(value, where.name).items():
         secret = value[start:end]
         mark = fingerprint(secret, key=key)
         if mark in seen:
@@ -88,20 +80,92 @@ def detect(value: str, where: Where, *, key: bytes) -> Iterator[Sighting]:
         seen.add(mark)
         count[kind] = count.get(kind, 0) + 1
         holder = where.resource_id or where.identity_id or where.tenant_id
-        yield Sighting(
-            sighting_id=f"{holder}/{where.kind}/{where.location}/{where.name or ''}/{kind}/{count[kind]}",
-            provider=where.provider,
-            tenant_id=where.tenant_id,
-            where_kind=where.kind,
-            location=where.location,
-            kind=kind,
-            fingerprint=mark,
-            name=where.name,
-            resource_id=where.resource_id,
-            identity_id=where.identity_id,
-            native_id=_native_id(kind, secret, value),
-            preview=_preview(kind, secret),
-        )
+        sighting_id = f"{holder}/{where.kind}/{where.location}/{where.name or ''}/{kind}/{count[kind]}"
+        yield _sighting(sighting_id, where, kind, mark, preview(kind, secret), place)
+
+
+def _sighting(
+    sighting_id: str, where: Where, kind: str, mark: str, preview: str | None, place: Place | None
+) -> Sighting:
+    from nhiscan.model import Sighting
+
+    is_key = kind in KEYS
+    severity, confidence = (_KEY_SEVERITY, _KEY_CONFIDENCE) if is_key else (_NAMED_SEVERITY, _NAMED_CONFIDENCE)
+    issuer, is_test = None, False
+    if place is not None:
+        severity, confidence, issuer = place.detector.severity, place.detector.confidence, place.detector.issuer
+        is_test = place.is_test
+    return Sighting(
+        sighting_id=sighting_id,
+        provider=where.provider,
+        tenant_id=where.tenant_id,
+        where_kind=where.kind,
+        location=where.location,
+        kind=kind,
+        fingerprint=mark,
+        name=where.name,
+        resource_id=where.resource_id,
+        identity_id=where.identity_id,
+        native_id=place.native_id if place else None,
+        preview=preview,
+        issuer=issuer or None,
+        issuer_tenant=place.tenant if place else None,
+        severity="low" if is_test else severity,
+        confidence=confidence,
+        is_test=is_test,
+        expires_at=place.expires_at if place else None,
+    )
+
+
+def _found(text: str, name: str | None) -> dict[Found, Place | None]:
+    """The secrets of a text in order; what the detectors say of each one, None where another way found it."""
+    places = dict(_places(text, name))
+    found = list(places)
+    covered = [place for place in found if place.kind in KEYS]
+    found += (
+        Found(*match.span(), "private_key")
+        for match in _PRIVATE_KEY.finditer(text)
+        if all(match.end() <= key.start or key.end <= match.start() for key in covered)
+    )
+    named: list[Found] = []
+    start, end = _stripped(text)
+    if name is not None and "\n" not in text[start:end]:
+        named += _named(name, text, start, end)
+    for offset, line in _lines(text):
+        if ":" in line or "=" in line:
+            found += (
+                Found(offset + match.start(1), offset + match.end(1), "basic_auth_credentials")
+                for match in _USER_INFO.finditer(line)
+                if not values.is_placeholder(match[1]) and not values.is_template(match[1])
+            )
+            for match in _ASSIGNED.finditer(line):
+                if match["quote"] or not _is_prose(match):
+                    named += _assigned(match, text, offset)
+        if "--" in line:
+            for match in _OPTION.finditer(line):
+                named += _assigned(match, text, offset)
+    if ":" in text:
+        for match in _LISTED.finditer(text):
+            named += _assigned(match, text, 0)
+    return {one: places.get(one) for one in _without_overlaps(text, found, named)}
+
+
+def _places(text: str, name: str | None) -> Iterator[tuple[Found, Place]]:
+    """What the detectors find; the name stands before the text, as it would in a file."""
+    before = "" if name is None else f'{_NOT_ASCII.sub("?", name)} = "'
+    # One byte for each character keeps places the same.
+    data = (before + _NOT_ASCII.sub("\x80", text)).encode("latin-1")
+    for place in _matcher(get_ident()).places(data):
+        start, end = place.start - len(before), place.end - len(before)
+        if start >= 0:
+            yield Found(start, end, place.detector.kind), place
+
+
+@cache
+def _matcher(thread: int) -> Matcher:
+    from nhiscan.detect.matcher import shared
+
+    return shared().another()
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -142,11 +206,6 @@ def _named(name: str, text: str, start: int, end: int) -> Iterator[Found]:
     value = text[start:end]
     if not values.is_named_secret(name, value):
         return
-    before = f'{name} = "'
-    for shape in tokens.shapes(f'{before}{value}"'):
-        if (shape.start, shape.end) == (len(before), len(before) + len(value)):
-            yield Found(start, end, shape.kind)
-            return
     yield Found(start, end, "named_secret")
 
 
@@ -172,7 +231,7 @@ def _without_overlaps(text: str, found: list[Found], named: list[Found]) -> list
 
 
 def _rank(found: Found) -> tuple[bool, bool, int, Found]:
-    return found.kind != "private_key", found.kind in _VAGUE, found.start - found.end, found
+    return found.kind not in KEYS, found.kind in VAGUE, found.start - found.end, found
 
 
 def _uncovered(candidate: Found, kept: list[Found]) -> Iterator[tuple[int, int]]:
@@ -184,34 +243,3 @@ def _uncovered(candidate: Found, kept: list[Found]) -> Iterator[tuple[int, int]]
         start = max(start, other.end)
     if start < candidate.end:
         yield start, candidate.end
-
-
-def _native_id(kind: str, secret: str, text: str) -> str | None:
-    """The id that a value carries in the open: of the key, of the token's subject, of the service account."""
-    if kind == "aws_access_key_id":
-        return secret
-    if kind == "private_key":
-        mail = _MAIL.search(text)
-        return mail["mail"] if mail else None
-    if kind == "json_web_token":
-        return _subject(secret)
-    return None
-
-
-def _subject(token: str) -> str | None:
-    payload = token.split(".")[1]
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        return None
-    if not isinstance(claims, dict):
-        return None
-    said = [claims[name] for name in ("iss", "sub") if isinstance(claims.get(name), str) and claims[name]]
-    return "/".join(said)[:_LONGEST_NATIVE_ID] or None
-
-
-def _preview(kind: str, secret: str) -> str | None:
-    """A few signs for a person who compares by eye, never more than a quarter; all private keys begin alike."""
-    if kind == "private_key":
-        return None
-    return secret[: min(_LONGEST_PREVIEW, len(secret) // 4)] or None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 _SHORTEST_PASSWORD: Final = 4
@@ -83,6 +84,21 @@ _SEQUENCES: Final = tuple(
     for row in ("0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz", "0123456789abcdef", "1234567890abcdef")
 )
 
+_ROWS: Final = (
+    "0123456789",
+    "90",
+    "9a",
+    "f0",
+    "z0",
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+)
+_NEXT: Final = frozenset(pair for row in _ROWS for pair in pairwise(row))
+_SHORTEST_RUN: Final = 4
+_SPELLED: Final = re.compile("deadbeef|cafebabe|badc0ffee|feedface|decafbad")
+
 
 def is_placeholder(value: str) -> bool:
     """Stands where a secret will be put, or is a switch."""
@@ -147,3 +163,25 @@ def _promise(name: str) -> tuple[str, bool]:
 def looks_made(piece: str) -> bool:
     """Made by a machine, as far as signs tell: long, letters and digits mixed."""
     return len(piece) >= _SHORTEST_SECRET and _MIXED.search(piece) is not None
+
+
+def sequence_share(value: str) -> float:
+    """The share of letters and digits that stand in an order that a person types: 1234, dcba, aaaa, a1b2c3, qwerty."""
+    signs = "".join(filter(str.isalnum, value.lower()))
+    typed = {at for word in _SPELLED.finditer(signs) for at in range(*word.span())}
+    for apart in (1, 2):
+        steps = [_step(a, b) for a, b in zip(signs, signs[apart:], strict=False)]
+        start = 0
+        for end in range(1, len(steps) + 1):
+            if end < len(steps) and steps[end] == steps[start]:
+                continue
+            if steps[start] is not None and end - start + apart >= _SHORTEST_RUN + apart - 1:
+                typed.update(range(start, end + apart))
+            start = end
+    return len(typed) / len(signs) if signs else 0.0
+
+
+def _step(one: str, other: str) -> int | None:
+    if one == other:
+        return 0
+    return 1 if (one, other) in _NEXT else -1 if (other, one) in _NEXT else None

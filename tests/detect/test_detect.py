@@ -12,15 +12,18 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 
 from nhiscan.detect import detect, find
+from nhiscan.detect.checks import crc32_digits
 from nhiscan.model import Sighting, Where
 from nhiscan.secret import fingerprint
 
 _RANDOM = random.Random(20260131)
 _KEY = b"k" * 32
+_CAPITALS = string.ascii_uppercase + string.digits
 _WHERE = Where(
     "aws",
     "aws:111111111111",
@@ -36,6 +39,15 @@ def made(length: int, signs: str = string.ascii_letters + string.digits) -> str:
         value = "".join(_RANDOM.choices(signs, k=length))
         if any(char.isdigit() for char in value) or not any(char.isdigit() for char in signs):
             return value
+
+
+def checked(middle: str) -> str:
+    """With the six digits of its CRC32, as GitHub makes its tokens."""
+    return middle + crc32_digits(middle)
+
+
+def bot_id() -> str:
+    return base64.b64encode(made(18, "123456789").encode()).decode()
 
 
 def token(header: dict[str, str], claims: object) -> str:
@@ -68,21 +80,24 @@ def sightings(text: str, name: str | None = None, where: Where = _WHERE) -> list
     [
         ("aws_access_key_id", AWS_ID),
         ("aws_access_key_id", "ASIA" + made(16, string.ascii_uppercase)),
-        ("discord_bot_token", f"M{made(23)}.{made(6)}.{made(27)}"),
-        ("github_token", "ghp_" + made(36)),
-        ("gitlab_token", "glpat-" + made(20)),
-        ("mailchimp_access_key", made(32, "0123456789abcdef") + "-us12"),
-        ("openai_token", "sk-" + made(20) + "T3BlbkFJ" + made(20)),
+        ("discord_bot_token", f"{bot_id()}.{made(6)}.{made(27)}"),
+        ("github_personal_access_token", "ghp_" + checked(made(30))),
+        ("gitlab_personal_access_token", "glpat-" + made(20)),
+        ("mailchimp_api_key", made(32, "0123456789abcdef") + "-us12"),
+        ("openai_api_key", "sk-" + made(20) + "T3BlbkFJ" + made(20)),
         ("private_key", pem()),
         ("private_key", pem("OPENSSH PRIVATE KEY", "\\n")),
         ("private_key", pem("PRIVATE KEY", "\r\n")),
         ("pypi_token", "pypi-" + "AgEIcHlwaS5vcmc" + made(80)),
         ("sendgrid_api_key", f"SG.{made(22)}.{made(43)}"),
-        ("slack_token", "xox" + f"b-{made(12, string.digits)}-{made(24, string.ascii_lowercase + string.digits)}"),
-        ("slack_token", "https://hooks.slack.com" + f"/services/T{made(8)}/B{made(8)}/{made(24)}"),
+        ("slack_bot_token", "xox" + f"b-{made(12, string.digits)}-{made(24, string.ascii_lowercase + string.digits)}"),
+        (
+            "slack_webhook_url",
+            "https://hooks.slack.com" + f"/services/T{made(8, _CAPITALS)}/B{made(8, _CAPITALS)}/{made(24)}",
+        ),
         ("square_oauth_secret", "sq0csp-" + made(43)),
-        ("stripe_access_key", "sk_live_" + made(24)),
-        ("telegram_bot_token", f"{made(9, '123456789')}:{made(35)}"),
+        ("stripe_secret_key", "sk_live_" + made(24)),
+        ("telegram_bot_token", f"{made(9, '123456789')}:AA{made(33)}"),
         ("twilio_api_key", "SK" + made(32, "0123456789abcdef")),
     ],
     ids=lambda value: value[:12],
@@ -93,8 +108,8 @@ def test_a_secret_is_known_by_its_shape_whatever_it_is_called(kind: str, value: 
 
 def test_a_token_is_found_whole_not_only_the_part_that_the_pattern_catches() -> None:
     """Stock patterns catch `ghp` of a GitHub token and drop the signature of a JWT: these would all be equal."""
-    github, jwt = "ghp_" + made(36), token({"alg": "HS256"}, {"sub": "sync"})
-    assert seen(f"{github} {jwt}") == [("github_token", github), ("json_web_token", jwt)]
+    github, jwt = "ghp_" + checked(made(30)), token({"alg": "HS256"}, {"sub": "sync"})
+    assert seen(f"{github} {jwt}") == [("github_personal_access_token", github), ("json_web_token", jwt)]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +137,7 @@ def test_what_is_called_a_password_is_one(name: str, value: str) -> None:
         "API_KEY",
         "clientSecret",
         "VAULT_TOKEN",
-        "JWT_SECRET",
+        "LEDGER_SECRET",
         "SECRET_KEY_BASE",
         "APIKey",
         "MASTER_KEY",
@@ -142,7 +157,7 @@ def test_an_unknown_word_after_the_promise_asks_for_a_value_that_looks_made() ->
     ("name", "value"),
     [
         ("CLIENT_SECRET", UUID),
-        ("VAULT_SECRET_ID", UUID),
+        ("LOGIN_SECRET_ID", UUID),
         ("DB_PASSWORD", "12345678"),
         ("DB_PASSWORD", "83920147"),
         ("DB_PASSWORD", "abcdefgh"),
@@ -295,19 +310,28 @@ def test_what_only_resembles_a_token_is_silent(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "password"),
+    ("address", "kind", "password"),
     [
-        (f"postgres://app:{PASSWORD}@db.acme.example:5432/orders", PASSWORD),
-        (f"https://deploy:{PASSWORD}@git.acme.example/x.git", PASSWORD),
-        (f"redis://:{PASSWORD}@cache.acme.example:6379/0", PASSWORD),
-        ("amqp://app:p%40ss!word$1@mq.acme.local:5672", "p%40ss!word$1"),
-        ("postgres://app:${DB_PASSWORD}@db.acme.example/orders", None),
-        ("postgres://app:<password>@db.acme.example/orders", None),
-        ("postgres://db.acme.example/orders", None),
+        (f"postgres://app:{PASSWORD}@db.acme.example:5432/orders", "postgresql_url", PASSWORD),
+        (f"https://deploy:{PASSWORD}@git.acme.example/x.git", "basic_auth_credentials", PASSWORD),
+        (f"redis://:{PASSWORD}@cache.acme.example:6379/0", "redis_url", PASSWORD),
+        ("amqp://app:p%40ss!word$1@mq.acme.local:5672", "amqp_url", "p%40ss!word$1"),
     ],
 )
-def test_of_an_address_only_the_password_is_a_secret(address: str, password: str | None) -> None:
-    assert seen(address, "DATABASE_URL") == ([] if password is None else [("basic_auth_credentials", password)])
+def test_of_an_address_only_the_password_is_a_secret(address: str, kind: str, password: str) -> None:
+    assert seen(address, "DATABASE_URL") == [(kind, password)]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgres://app:${DB_PASSWORD}@db.acme.example/orders",
+        "postgres://app:<password>@db.acme.example/orders",
+        "postgres://db.acme.example/orders",
+    ],
+)
+def test_an_address_without_a_password_of_its_own_is_silent(address: str) -> None:
+    assert seen(address, "DATABASE_URL") == []
 
 
 def test_a_secret_access_key_is_told_from_its_id() -> None:
@@ -318,7 +342,15 @@ def test_a_secret_access_key_is_told_from_its_id() -> None:
 def test_a_key_id_and_its_secret_in_one_value_are_two_finds() -> None:
     assert seen(f"{AWS_ID}:{AWS_SECRET}", "AWS_CREDENTIALS") == [
         ("aws_access_key_id", AWS_ID),
-        ("named_secret", AWS_SECRET),
+        ("aws_secret_access_key", AWS_SECRET),
+    ]
+
+
+def test_a_secret_access_key_is_linked_to_the_id_beside_it() -> None:
+    found = sightings(f"{AWS_ID}:{AWS_SECRET}", "AWS_CREDENTIALS")
+    assert [(s.kind, s.native_id) for s in found] == [
+        ("aws_access_key_id", AWS_ID),
+        ("aws_secret_access_key", AWS_ID),
     ]
 
 
@@ -341,7 +373,7 @@ def test_a_script_is_read_line_by_line() -> None:
         ("named_secret", OPAQUE),
         ("aws_secret_access_key", AWS_SECRET),
         ("named_secret", PASSWORD),
-        ("named_secret", f"hvs.{OPAQUE}"),
+        ("vault_service_token", f"hvs.{OPAQUE}"),
     ]
 
 
@@ -353,7 +385,7 @@ def test_a_script_is_read_line_by_line() -> None:
         json.dumps([{"name": "DB_PASSWORD", "value": PASSWORD}]),
         f"- name: DB_PASSWORD\n  value: {PASSWORD}\n",
         f"user: app\npassword: '{PASSWORD}'\n",
-        f"Server=db;User Id=app;Password={PASSWORD};Encrypt=true",
+        f"node=db; login=app; password={PASSWORD}; mode=strict",
         f"https://api.acme.example/v1?user=a&password={PASSWORD}&page=2",
         f"{{user: app, password: {PASSWORD}}}",
         f"password => '{PASSWORD}',",
@@ -370,7 +402,8 @@ def test_a_blob_in_a_variable_that_is_called_a_secret_is_not_one_whole_secret() 
 
 
 def test_places_never_overlap_and_come_in_order() -> None:
-    text = f'DB_PASSWORD="{AWS_ID}" password: postgres://app:{PASSWORD}@db ghp_{made(36)} {pem()} secret={AWS_SECRET}'
+    address = f"postgres://app:{PASSWORD}@db"
+    text = f'DB_PASSWORD="{AWS_ID}" password: {address} ghp_{checked(made(30))} {pem()} secret={AWS_SECRET}'
     found = find(text, "SECRET")
     assert len(found) >= 5
     assert all(one.end <= next_.start for one, next_ in itertools.pairwise(found))
@@ -403,6 +436,8 @@ def test_a_sighting_says_where_and_what_and_nothing_of_the_value() -> None:
         name="DB_PASSWORD",
         resource_id=_WHERE.resource_id,
         preview=PASSWORD[:2],
+        severity="high",
+        confidence=0.7,
     )
     assert PASSWORD not in repr(sighting)
 
@@ -449,11 +484,11 @@ def test_an_access_key_id_is_carried_whole_because_it_opens_nothing() -> None:
 @pytest.mark.parametrize(
     ("claims", "native_id"),
     [
-        ({"iss": "https://idp.acme.example", "sub": "sync"}, "https://idp.acme.example/sync"),
+        ({"iss": "https://idp.acme.example", "sub": "sync"}, "sync"),
+        ({"iss": "https://idp.acme.example", "sub": "sync", "azp": "crm-sync"}, "crm-sync"),
         ({"sub": "sync"}, "sync"),
         ({"iss": 1, "sub": ["x"]}, None),
-        ({}, None),
-        (["no", "claims"], None),
+        ({"scope": "read"}, None),
     ],
 )
 def test_of_a_token_only_issuer_and_subject_are_carried(claims: object, native_id: str | None) -> None:
@@ -470,9 +505,15 @@ def test_endless_claims_are_cut() -> None:
 
 def test_a_service_accounts_file_names_the_account() -> None:
     text = json.dumps(
-        {"type": "service_account", "private_key": pem("PRIVATE KEY"), "client_email": "sync@acme.example"}
+        {
+            "type": "service_account",
+            "project_id": "acme-prod",
+            "private_key": pem("PRIVATE KEY"),
+            "client_email": "sync@acme.example",
+        }
     )
-    assert [(s.kind, s.native_id) for s in sightings(text, "GCP_KEY")] == [("private_key", "sync@acme.example")]
+    found = sightings(text, "GCP_KEY")
+    assert [(s.kind, s.native_id) for s in found] == [("gcp_service_account_key", "sync@acme.example")]
 
 
 @pytest.mark.parametrize(
@@ -525,11 +566,11 @@ def test_ten_thousand_small_values_take_a_few_seconds() -> None:
     start = time.process_time()
     found = sum(len(sightings(value, name)) for name, value in values)
     assert found == 1_000
-    assert time.process_time() - start < 6
+    assert time.process_time() - start < (6 if find_spec("hyperscan") else 30)
 
 
 def test_threads_find_what_one_thread_finds() -> None:
-    texts = [f"DB_PASSWORD={made(16)}\n{AWS_ID}\nghp_{made(36)}" for _ in range(200)]
+    texts = [f"DB_PASSWORD={made(16)}\n{AWS_ID}\nghp_{checked(made(30))}" for _ in range(200)]
     alone = [find(text) for text in texts]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(find, texts)) == alone

@@ -60,7 +60,7 @@ def values(seed: int) -> Values:
     def made(length: int) -> str:
         return "1" + "".join(source.choices(string.ascii_letters + string.digits, k=length - 1))
 
-    return Values(key=made(40), password=made(12), token="ghp_" + made(36))
+    return Values(key=made(40), password=made(12), token="sk_live_" + made(24))
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def test_no_byte_of_the_state_directory_holds_a_value(tmp_path: Path) -> None:
             "AWS_SECRET_ACCESS_KEY",
             f"aws_secret_access_key, {PLACE}, lets in as {AWS}:user/sync (it stands beside the key id {KEY_ID})",
         ),
-        ("function/build", "GH_TOKEN", "github_token, environment of function build"),
+        ("function/build", "GH_TOKEN", "stripe_secret_key, environment of function build"),
     ],
 )
 def test_the_evidence_of_a_leak_names_every_variable(tmp_path: Path, subject: str, label: str, value: str) -> None:

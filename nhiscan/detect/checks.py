@@ -1,0 +1,194 @@
+"""What a value must satisfy beyond its pattern: checksums and structure, by the name that a detector gives."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from string import ascii_lowercase, ascii_uppercase, digits
+from typing import Any, Final
+
+from nhiscan.detect import values
+
+Check = Callable[[str], bool]
+
+_BASE62: Final = digits + ascii_uppercase + ascii_lowercase
+_CHECKSUM: Final = 6
+_LONGEST_CLAIMS: Final = 65_536
+_LEET: Final = str.maketrans("013457@$", "oieastas")
+_MANUAL_TEXT: Final = (
+    "pass passwd password passwort pswd pword pw pwd mypass mypassword mypasswd mysecret mysecretpassword yourpassword "
+    "userpass userpassword dbpass dbpassword thepassword newpassword oldpassword somepassword strongpassword "
+    "rootpassword adminpassword testpass testpassword passpass passme passphrase letmein secret supersecret topsecret "
+    "secretpassword hunter user username admin administrator root guest test tests tester testing demo default docker "
+    "postgres postgresql mysql mariadb redis mongo mongodb rabbitmq oracle scott tiger sa foo bar baz foobar hello "
+    "world bacon eggs spam abc xyz qwerty welcome changeit changeme token key host port localhost"
+)
+_MANUAL_PASSWORDS: Final = frozenset(_MANUAL_TEXT.split())
+_VARIABLE: Final = re.compile(r"^[a-z]+(?:_[a-z]+)+$|[{}\\]|\$[A-Za-z({]|%[(sdvr]|\*{3}|#\{|\(\)")
+_SHORTEST_PASSWORD: Final = 4
+_CHANGES_WITHOUT_DIGIT: Final = 0.4
+
+
+def crc32_digits(text: str) -> str:
+    """CRC32 of a text in six digits of base 62, as GitHub and npm end their tokens."""
+    rest, checksum = zlib.crc32(text.encode("utf-8", "surrogateescape")), ""
+    for _ in range(_CHECKSUM):
+        rest, n = divmod(rest, len(_BASE62))
+        checksum = _BASE62[n] + checksum
+    return checksum
+
+
+def github_crc32(value: str) -> bool:
+    """The last six signs are the CRC32 of what stands between the prefix and them.
+
+    Source: GitHub's blog, "Behind GitHub's new authentication token formats"; npm uses the same.
+    """
+    body = value.rpartition("_")[2]
+    return body[-_CHECKSUM:] == crc32_digits(body[:-_CHECKSUM])
+
+
+def jwt(value: str) -> bool:
+    """Header and claims are JSON objects, and the header names an algorithm or the type."""
+    parts = value.split(".")
+    header = json_part(parts[0])
+    return header is not None and bool({"alg", "typ", "enc"} & set(header)) and json_part(parts[1]) is not None
+
+
+def json_part(part: str) -> Mapping[str, Any] | None:
+    """The object that a base64url part holds; None when it holds none."""
+    if len(part) > _LONGEST_CLAIMS:
+        return None
+    try:
+        said = json.loads(base64.urlsafe_b64decode(part.rstrip("=") + "=" * (-len(part.rstrip("=")) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def mixed_signs(value: str) -> bool:
+    """Has lower letters, upper letters and digits."""
+    return any(c.islower() for c in value) and any(c.isupper() for c in value) and any(c.isdigit() for c in value)
+
+
+def aws_secret(value: str) -> bool:
+    """Small letters, capitals and digits; in the one of a thousand that draws no digit, they change as no name does."""
+    if any(map(str.isdigit, value)):
+        return mixed_signs(value)
+    changes = sum(a.isupper() != b.isupper() for a, b in pairwise(value))
+    return changes >= _CHANGES_WITHOUT_DIGIT * len(value)
+
+
+def has_digit(value: str) -> bool:
+    """Has a digit, so is no word."""
+    return any(c.isdigit() for c in value)
+
+
+def letters_and_digits(value: str) -> bool:
+    """Has letters and digits, so is neither a word nor a number."""
+    return any(c.isalpha() for c in value) and any(c.isdigit() for c in value)
+
+
+def chosen_password(value: str) -> bool:
+    """No word, variable or reference: at least two of lower letters, upper letters, digits and other signs."""
+    return _variety(value) > 1 and not values.is_reference(value) and not values.is_code("", value)
+
+
+def strong_password(value: str) -> bool:
+    """Three of lower letters, upper letters, digits and other signs: as policies ask of passwords and no name has."""
+    return _variety(value) > 2 and not values.is_reference(value) and not values.is_code("", value)
+
+
+def _variety(value: str) -> int:
+    return len({"lower" if c.islower() else "upper" if c.isupper() else "digit" if c.isdigit() else "" for c in value})
+
+
+def connection_password(value: str) -> bool:
+    """A chosen password that is none of those that every manual uses, and has no place for a variable in it."""
+    small = value.lower()
+    plain = {"".join(filter(str.isalpha, text)) for text in (small, small.rstrip(digits).translate(_LEET))}
+    return chosen_password(value) and not plain & _MANUAL_PASSWORDS and not _VARIABLE.search(value)
+
+
+def data_center_token(value: str) -> bool:
+    """Base64 of an id in digits, a colon and random bytes."""
+    try:
+        said, _, rest = base64.b64decode(value, validate=True).partition(b":")
+    except binascii.Error:
+        return False
+    return said.isdigit() and bool(rest)
+
+
+def grafana_crc32(value: str) -> bool:
+    """Ends in the CRC32 of all before its last underscore, as eight hex digits of the bytes from the lowest one up.
+
+    Source: Grafana, pkg/components/satokengen.
+    """
+    body, _, checksum = value.rpartition("_")
+    return zlib.crc32(body.encode("utf-8", "surrogateescape")).to_bytes(4, "little").hex() == checksum
+
+
+def elastic_api_key(value: str) -> bool:
+    """Base64 of the 20 signs of a document's id, a colon and the 22 of the key."""
+    try:
+        said = base64.b64decode(value, validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        return False
+    return len(said) == 43 and said[20] == ":" and said.count(":") == 1
+
+
+def basic_credentials(value: str) -> bool:
+    """Base64 of a name, a colon and a password that a person or machine chose."""
+    try:
+        said = base64.b64decode(value + "=" * (-len(value) % 4), validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return False
+    name, _, password = said.partition(":")
+    return said.isprintable() and " " not in name and len(password) >= _SHORTEST_PASSWORD and chosen_password(password)
+
+
+def kubernetes_token(value: str) -> bool:
+    """Its claims are those of a service account: the subject that Kubernetes gives them all."""
+    return str(_claim(value, "sub")).startswith("system:serviceaccount:")
+
+
+def supabase_service_role(value: str) -> bool:
+    """Its claims are those of the key that passes all rules of a project; the public one has the role anon."""
+    return _claim(value, "iss") == "supabase" and _claim(value, "role") == "service_role"
+
+
+def argo_cd_token(value: str) -> bool:
+    """Its claims name Argo CD as the issuer."""
+    return _claim(value, "iss") == "argocd"
+
+
+def _claim(token: str, name: str) -> object:
+    claims = json_part(token.split(".")[1])
+    return None if claims is None else claims.get(name)
+
+
+CHECKS: Final[Mapping[str, Check]] = {
+    check.__name__: check
+    for check in (
+        github_crc32,
+        jwt,
+        mixed_signs,
+        aws_secret,
+        has_digit,
+        letters_and_digits,
+        chosen_password,
+        strong_password,
+        connection_password,
+        basic_credentials,
+        data_center_token,
+        grafana_crc32,
+        elastic_api_key,
+        kubernetes_token,
+        supabase_service_role,
+        argo_cd_token,
+    )
+}

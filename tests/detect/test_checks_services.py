@@ -1,0 +1,103 @@
+"""What keys of services must satisfy beyond their patterns: checksums, claims, passwords that somebody chose."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from fixtures.filled import filled
+from nhiscan.detect import checks
+
+
+def test_grafana_ends_a_token_in_the_crc32_of_all_before_it() -> None:
+    token = filled("<<grafana:[0-9A-Za-z]{32}>>")
+
+    assert checks.grafana_crc32(token)
+
+
+def test_a_token_of_grafana_with_another_checksum_is_none() -> None:
+    token = filled("<<grafana:[0-9A-Za-z]{32}>>")
+
+    assert not checks.grafana_crc32(token[:-8] + f"{int(token[-8:], 16) ^ 1:08x}")
+
+
+def test_grafana_writes_the_lowest_byte_of_the_checksum_first() -> None:
+    # From the tests of Grafana's own pkg/components/satokengen, so not of this project's filler.
+    assert checks.grafana_crc32("glsa_" + "iNValIdinValiDinvalidinvalidinva" + "_5b582697")
+
+
+def test_a_key_of_elasticsearch_holds_an_id_a_colon_and_a_key() -> None:
+    assert checks.elastic_api_key(filled("<<elastic:20>>"))
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        pytest.param(b"a" * 43, id="no colon"),
+        pytest.param(b"a" * 19 + b":" + b"b" * 23, id="colon elsewhere"),
+        pytest.param(b"a" * 20 + b":" + b"b" * 21 + b":", id="two colons"),
+        pytest.param(b"\xff" * 20 + b":" + b"b" * 22, id="bytes that are no text"),
+    ],
+)
+def test_other_base64_of_that_length_is_no_key_of_elasticsearch(held: bytes) -> None:
+    assert not checks.elastic_api_key(base64.b64encode(held).decode())
+
+
+def test_what_is_no_base64_is_no_key_of_elasticsearch() -> None:
+    assert not checks.elastic_api_key("not base64 at all")
+
+
+def test_the_subject_tells_a_service_account_of_kubernetes() -> None:
+    assert checks.kubernetes_token(filled('<<jwt:{"sub": "system:serviceaccount:prod:deployer"}>>'))
+
+
+@pytest.mark.parametrize("claims", ['{"sub": "deployer"}', '{"sub": 7}', '{"iss": "kubernetes/serviceaccount"}', "[]"])
+def test_claims_of_another_subject_are_none_of_kubernetes(claims: str) -> None:
+    assert not checks.kubernetes_token(filled(f"<<jwt:{claims}>>"))
+
+
+def test_the_key_of_supabase_that_passes_all_rules_is_told_from_the_public_one() -> None:
+    assert checks.supabase_service_role(filled('<<jwt:{"iss": "supabase", "role": "service_role"}>>'))
+    assert not checks.supabase_service_role(filled('<<jwt:{"iss": "supabase", "role": "anon"}>>'))
+
+
+def test_argo_cd_names_itself_as_the_issuer() -> None:
+    assert checks.argo_cd_token(filled('<<jwt:{"iss": "argocd"}>>'))
+    assert not checks.argo_cd_token(filled('<<jwt:{"iss": "https://idp.example", "sub": "argocd"}>>'))
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        pytest.param("password", id="the word"),
+        pytest.param("P@ssw0rd", id="the word in other signs"),
+        pytest.param("secret123", id="a word and a number"),
+        pytest.param("tiger", id="of the manual of Oracle"),
+        pytest.param("my-secret-password", id="words in a row"),
+        pytest.param("${DB_PASSWORD}", id="a variable of a shell"),
+        pytest.param("pre-$PASSWORD1", id="a variable behind a text"),
+        pytest.param("%(password)s", id="a place of Python"),
+        pytest.param("{db_pass}1", id="a place of a template"),
+        pytest.param("p4-#{password}", id="a place of Ruby"),
+        pytest.param("{{ vault_password }}", id="a place of Jinja"),
+        pytest.param("proxy_pass_word", id="a variable of the same program"),
+    ],
+)
+def test_a_password_of_every_manual_is_none(password: str) -> None:
+    assert not checks.connection_password(password)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "k7Qz" + "m2Lx9v",
+        "Correct" + "-horse-7",
+        "a%40" + "b%2Fc19",
+        "Sommer" + "2026!",
+        "x$9" + "kLm",
+        "test" + "ament42",
+    ],
+)
+def test_a_password_that_somebody_chose_is_one(password: str) -> None:
+    assert checks.connection_password(password)
