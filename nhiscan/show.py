@@ -1,4 +1,4 @@
-"""Everything a scan tells about one partner, identity, credential, resource, policy, setting, finding or case."""
+"""Everything a scan tells about one partner, identity, credential, resource, leak, policy, setting, finding or case."""
 
 from __future__ import annotations
 
@@ -192,12 +192,6 @@ _RESOURCE: Final = {
         join resource_facts r on r.resource_key = g.resource_key
         where r.resource_id = $id
         order by all""",
-    "secrets seen": """
-        select s.where_kind, s.name, s.kind, s.native_id, s.location
-        from sightings s
-        join resource_facts r on r.resource_key = s.resource_key
-        where r.resource_id = $id
-        order by all""",
     "findings": _OF_SUBJECT.format(kind="resource"),
 }
 _POLICY: Final = {
@@ -240,12 +234,28 @@ _SETTING: Final = {
     "setting": "select * from setting_facts where setting_id = $id",
     "findings": _OF_SUBJECT.format(kind="setting"),
 }
+_LEAK: Final = {
+    "leak": "select * from leak_facts where leak_id = $id",
+    "findings": _OF_SUBJECT.format(kind="leak"),
+}
+_ACCEPTANCE: Final = {
+    "acceptance": "select * from acceptance_facts where acceptance_id = $id",
+    "findings": _OF_SUBJECT.format(kind="acceptance"),
+}
+_OFFBOARDING: Final = {
+    "offboarding": "select * from offboarding_facts where offboarding_id = $id",
+    "steps": "select step, action, target_id, done_at, is_gone, seen "
+    "from step_facts where offboarding_id = $id order by step",
+}
 # What is not an identity, and where its ids are.
 _OTHERS: Final = (
     ("select resource_id from resource_facts where resource_id = $name or native_id = $name", _RESOURCE),
     ("select policy_id from policies where policy_id = $name or native_id = $name", _POLICY),
     ("select integration_id from integration_facts where integration_id = $name", _INTEGRATION),
     ("select setting_id from setting_facts where setting_id = $name", _SETTING),
+    ("select leak_id from leak_facts where leak_id = $name", _LEAK),
+    ("select acceptance_id from acceptance_facts where acceptance_id = $name", _ACCEPTANCE),
+    ("select offboarding_id from offboarding_facts where offboarding_id = $name", _OFFBOARDING),
 )
 
 _BETWEEN: Final = (_RESOURCE, _POLICY)  # what may lie between two identities
@@ -291,8 +301,7 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
             if len(others) == 1:
                 id_ = others[0][0]
                 ways = [_listed(con, "steps by way of it", "show_ways", {"id": id_})] if queries in _BETWEEN else []
-                opened = _opened(con, id_) if queries is _RESOURCE else []
-                return [*_sections(con, queries, id_), *opened, *ways]
+                return [*_sections(con, queries, id_), *_further(con, queries, id_), *ways]
             found = found or [(None, id_) for (id_,) in others]
         groups = con.execute(
             "select identity_key from identities where identity_id = $name or native_id = $name", {"name": name}
@@ -312,6 +321,7 @@ def _identity(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
     return [
         *_sections(con, _IDENTITY, key),
         *_in_crm(con, key),
+        _listed(con, "leaked", "show_leaks", {"key": key}),
         *_neighbours(con, key),
         *_sections(con, _IDENTITY_FROM_OUTSIDE, key),
     ]
@@ -331,6 +341,16 @@ def _in_crm(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
 
 def _holds(con: duckdb.DuckDBPyConnection, table: str, key: int) -> bool:
     return con.execute(f"select 1 from {table} where identity_key = ? limit 1", [key]).fetchone() is not None
+
+
+def _further(con: duckdb.DuckDBPyConnection, queries: Mapping[str, str], id_: str) -> list[Section]:
+    """What may be long, of a resource or a leak."""
+    if queries is _RESOURCE:
+        return [_listed(con, "secrets seen", "show_seen", {"id": id_}), *_opened(con, id_)]
+    if queries is _LEAK:
+        lists = (("where it stands", "show_leak_texts"), ("where else the value is", "show_leak_copies"))
+        return [_listed(con, title, name, {"id": id_}) for title, name in lists]
+    return []
 
 
 def _opened(con: duckdb.DuckDBPyConnection, resource_id: str) -> list[Section]:

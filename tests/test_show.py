@@ -38,7 +38,7 @@ def titles(con: duckdb.DuckDBPyConnection, name: str) -> list[str]:
     return [section.title for section in show.anything(con, name)]
 
 
-def test_resources_policies_integrations_and_settings_are_shown_by_their_ids() -> None:
+def test_what_is_no_identity_is_shown_by_its_id() -> None:
     con = store.empty()
     con.execute("insert into resource_facts (resource_id, native_id) values ('aws:1:function/sync', 'arn:sync')")
     con.execute("insert into policies (policy_id, native_id) values ('vault:main:acl/kontor', 'kontor')")
@@ -48,6 +48,10 @@ def test_resources_policies_integrations_and_settings_are_shown_by_their_ids() -
     assert titles(con, "kontor")[0] == "policy"
     assert titles(con, "aws:1:account/333333333331")[0] == "integration"
     assert titles(con, "salesforce:00D:setting/sso.required")[0] == "setting"
+    con.execute("insert into acceptance_facts (acceptance_id) values ('A-2')")
+    con.execute("insert into offboarding_facts (offboarding_id) values ('O-1')")
+    assert titles(con, "A-2")[0] == "acceptance"
+    assert titles(con, "O-1") == ["offboarding", "steps"]
 
 
 def test_a_name_of_several_resources_lists_them() -> None:
@@ -240,3 +244,48 @@ def test_a_field_tells_who_may_change_it(crm: duckdb.DuckDBPyConnection) -> None
 def test_what_only_a_crm_has_is_not_asked_of_others(estate: duckdb.DuckDBPyConnection) -> None:
     told = titles(estate, f"{AWS}:user/ci")
     assert {"app", "records", "sign-ins"}.isdisjoint(told)
+
+
+_PLACE = "files:portal:repository/portal"
+
+
+@pytest.fixture
+def leaked(estate: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A token of the user in two files of a repository, one of them of the past, and in a store."""
+    insert(estate, "resource_facts", {"resource_key": 9, "resource_id": _PLACE, "native_id": "portal"})
+    told = {"leak_id": f"{_PLACE}/a.env/t/1", "resource_id": _PLACE, "value_number": 4, "first_place": "a.env:3"}
+    insert(estate, "leak_facts", {**told, "identity_id": f"{AWS}:user/ci", "link": "credential"})
+    for path, is_current in (("b.env", True), ("a.env", False)):
+        id_ = f"{_PLACE}/{path}/t/1"
+        insert(estate, "sightings", {"sighting_id": id_, "resource_key": 9, "path": path, "is_current": is_current})
+        insert(estate, "secret_places", {"place_id": id_, "resource_id": _PLACE, "value_number": 4})
+    insert(
+        estate,
+        "secret_places",
+        {"place_id": "s", "resource_id": "vault:main:secret/x", "value_number": 4, "is_stored": True},
+    )
+    return estate
+
+
+def told(con: duckdb.DuckDBPyConnection, name: str, title: str) -> list[dict[str, object]]:
+    (found,) = [section for section in show.anything(con, name) if section.title == title]
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+def test_a_leak_is_shown_with_every_text_that_holds_it_and_its_copies(leaked: duckdb.DuckDBPyConnection) -> None:
+    id_ = f"{_PLACE}/a.env/t/1"
+    assert told(leaked, id_, "leak")[0]["link"] == "credential"
+    assert [row["path"] for row in told(leaked, id_, "where it stands")] == ["b.env", "a.env"]
+    assert [row["is_stored"] for row in told(leaked, id_, "where else the value is")] == [True]
+
+
+def test_an_identity_is_shown_with_the_places_where_its_secrets_leaked(leaked: duckdb.DuckDBPyConnection) -> None:
+    assert [row["first_place"] for row in told(leaked, f"{AWS}:user/ci", "leaked")] == ["a.env:3"]
+    assert told(leaked, f"{AWS}:role/deploy", "leaked") == []
+
+
+def test_a_place_of_many_secrets_shows_the_first_and_how_many_more(leaked: duckdb.DuckDBPyConnection) -> None:
+    for n in range(40):
+        insert(leaked, "sightings", {"sighting_id": f"s{n}", "resource_key": 9, "location": f"portal: {n:02}"})
+    (seen,) = [section for section in show.anything(leaked, "portal") if section.title == "secrets seen"]
+    assert (len(seen.rows), seen.more) == (20, 22)
