@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import duckdb
 
-from nhiscan import load, model, rule, store
+from nhiscan import atomic, load, model, rule, store
 from nhiscan.resolve import paths
 
 from . import estate
@@ -53,7 +53,7 @@ def load_parquet(folder: Path, size: int) -> Measured:
     snapshot.mkdir(parents=True)
     for table in store.tables():
         shutil.copyfile(folder / "estate" / f"{table}.parquet", snapshot / f"{table}.parquet")
-    store.write_text(state / "CURRENT", f"{SCAN_ID}\n")
+    atomic.write_text(state / "CURRENT", f"{SCAN_ID}\n")
     with measured.timed("load from Parquet"):
         store.database(state)
     shutil.rmtree(state)
