@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from nhiscan.errors import ConfigError, RegisterError
 from nhiscan.model import REGISTER_DATASETS, Coverage, Quarantined, Record, Tenant
 
-from . import sources
+from . import sources, tickets
 from .intake import Intake, Taken
 from .sources import FileSpec, Sheet
 from .tables import TABLES
@@ -26,6 +26,7 @@ __all__ = ["FileSpec", "Register"]
 
 _TENANT = "register:main"
 _MOST_LISTED = 10
+_NAMING = ("partners", "aliases")  # what tells whom a ticket means
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,29 @@ class Register:
         """Raises: RegisterError for a file that cannot be read at all, before anything is yielded."""
         specs, strays = sources.find(self.path, self.files)
         sheets: dict[str, list[Sheet]] = {}
+        exports: list[tuple[Sheet, tickets.Reading]] = []
         for sheet in sources.read(specs):
             ctx.progress("register rows", len(sheet.rows))
-            sheets.setdefault(sheet.spec.table, []).append(sheet)
+            how = sheet.spec.how()
+            if how is None:
+                sheets.setdefault(sheet.spec.table, []).append(sheet)
+            else:
+                exports.append((sheet, how))
         intake = Intake()
-        taken = {name: intake.take(TABLES[name], sheets[name]) for name in TABLES if name in sheets}
+        taken = {name: intake.take(TABLES[name], sheets[name]) for name in _NAMING if name in sheets}
+        names = tickets.Names(record for table in taken.values() for record in table.records)
+        said: dict[str, list[tickets.Taken]] = {}
+        for sheet, how in exports:
+            made, told = sources.unfolded(sheet, how, names)
+            said.setdefault(how.table, []).append(told)
+            for one in made:
+                sheets.setdefault(one.spec.table, []).append(one)
+        taken |= {
+            name: intake.take(TABLES[name], sheets[name]) for name in TABLES if name in sheets and name not in taken
+        }
+        for name, all_told in said.items():
+            taken[name].unread.extend(entry for told in all_told for entry in told.left_out)
+            taken[name].refused.extend(entry for told in all_told for entry in told.doubts)
         if self.strict:
             _refuse_quarantined(taken)
         yield Tenant(_TENANT, self.name)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from nhiscan.cells import CellError, fold, show
 from nhiscan.config import nearest
 from nhiscan.errors import RegisterError
 from nhiscan.model import ContractTenant, PersonMail, Quarantined, Record, RegisterField, RegisterFile
 
-from .cells import CellError, alias_value, fold, read, read_list, show
+from .cells import alias_value, read, read_list
 from .sources import Sheet
 from .tables import Column, Table
 
@@ -333,7 +334,7 @@ def _check_contract(row: _Row, table: Table) -> None:
 
 
 def _check_mapping(row: _Row) -> None:
-    decided = ("partner_id", "owner", "purpose", "environment")
+    decided = ("partner_id", "owner", "purpose", "environment", "ai_agent")
     if not row.is_dropped and all(row.values[name] is None for name in decided):
         row.drop(None, row.values["pattern"], "decides nothing", f"one of {', '.join(decided)}")
 

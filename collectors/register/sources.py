@@ -2,91 +2,82 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import json
-import logging
 import tomllib
-import warnings
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
-from xml.etree.ElementTree import ParseError
 
-import charset_normalizer
-from openpyxl import load_workbook
-
+from nhiscan import delimited, workbook
+from nhiscan.cells import clean, fold
 from nhiscan.config import nearest
 from nhiscan.errors import ConfigError, RegisterError
 from nhiscan.model import Quarantined
 
-from .cells import clean, fold
+from . import tickets
 from .tables import TABLES
 
-_MOST_BYTES: Final = 256 * 1024**2  # of a file, unpacked; a million partners take a fifth of it
-_DELIMITERS: Final = (",", ";", "\t")
 _TEXT: Final = frozenset({".csv", ".tsv"})
 _WORKBOOKS: Final = frozenset({".xlsx", ".xlsm"})
 _TREES: Final = frozenset({".toml", ".json"})
 _READ: Final = _TEXT | _WORKBOOKS | _TREES
-# What spreadsheet programs write when they do not write UTF-8.
-_CODE_PAGES: Final = [
-    "cp1252",
-    "cp1250",
-    "cp1251",
-    "cp1253",
-    "cp1254",
-    "cp1257",
-    "cp932",
-    "gb18030",
-    "big5",
-    "cp949",
-]
 _SAVE_AS: Final = "save it as .csv, .xlsx, .toml or .json"
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FileSpec:
-    """One file from elsewhere: what it holds, and what its headers mean (`columns`: their header = ours)."""
+    """One file from elsewhere: what it holds, and what its headers mean (`columns`: their header = ours).
+
+    `mapping`: the ticket system that exported it. Only then `words` ("state: their word" = ours) and `timezone`.
+    """
 
     path: Path
     table: str
     columns: Mapping[str, str] = field(default_factory=dict)
+    mapping: str | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
+    timezone: str | None = None
     date_format: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
     exported_at: date | None = None
 
     def __post_init__(self) -> None:
-        where = f"collectors.register.files, {self.path.name}"
+        where = self._where
         if self.table not in TABLES:
             raise ConfigError(f"{where}: unknown table {self.table!r}", hint=nearest(self.table, TABLES))
-        table = TABLES[self.table]
-        for target in self.columns.values():
-            if table.column_of(fold(target)) is None:
-                raise ConfigError(
-                    f"{where}: {self.table} have no column {target!r}", hint=nearest(target, table.headers)
-                )
-        if self.delimiter is not None and len(self.delimiter) != 1:
-            raise ConfigError(f"{where}: delimiter {self.delimiter!r} is not one character")
-        if self.date_format is not None and not _reads_back(self.date_format):
+        if self.mapping is None and (self.words or self.timezone):
             raise ConfigError(
-                f"{where}: date_format {self.date_format!r} does not name a day, a month and a year",
-                hint='write it as in "%d.%m.%Y"',
+                f"{where}: words and timezone need a mapping", hint='set mapping = "jira", or remove them'
             )
-        if self.encoding is not None:
-            try:
-                codecs.lookup(self.encoding)
-            except LookupError as error:
-                raise ConfigError(f"{where}: unknown encoding {self.encoding!r}", hint='try "cp1252"') from error
+        is_tickets = self.how() is not None
+        tables = [TABLES[name] for name in (tickets.tables_of(self.table) if is_tickets else [self.table])]
+        for target in self.columns.values():
+            if all(table.column_of(fold(target)) is None for table in tables):
+                headers = [header for table in tables for header in table.headers]
+                raise ConfigError(f"{where}: {self.table} have no column {target!r}", hint=nearest(target, headers))
+        delimited.check_format(where, date_format=self.date_format, encoding=self.encoding, delimiter=self.delimiter)
+
+    def how(self) -> tickets.Reading | None:
+        """How the export of a ticket system is read; None: the file holds our table itself."""
+        if self.mapping is None:
+            return None
+        return tickets.reading(
+            self.mapping,
+            where=self._where,
+            table=self.table,
+            own={theirs: fold(ours) for theirs, ours in self.columns.items()},
+            words=self.words,
+            date_format=self.date_format,
+            timezone=self.timezone,
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"collectors.register.files, {self.path.name}"
 
 
 @dataclass(frozen=True)
@@ -161,6 +152,26 @@ def read(specs: Sequence[FileSpec]) -> list[Sheet]:
     ]
 
 
+def unfolded(sheet: Sheet, how: tickets.Reading, names: tickets.Names) -> tuple[list[Sheet], tickets.Taken]:
+    """The sheets of our tables that an export of tickets holds, and what is said of its tickets.
+
+    Raises: RegisterError
+    """
+    headers = [None if header is None else header.name for header in sheet.headers]
+    line = next((header.line for header in sheet.headers if header), 1)
+    taken = tickets.take(how, sheet.label, headers, sheet.rows, names)
+    return [
+        Sheet(
+            label=sheet.label if rows.table == how.table else f"{sheet.label}[{rows.table}]",
+            spec=FileSpec(sheet.spec.path, rows.table),
+            headers=[Header(column, line) for column in rows.columns],
+            rows=rows.rows,
+            exported_at=sheet.exported_at,
+        )
+        for rows in taken.tables
+    ], taken
+
+
 def _listed(folder: Path) -> list[Path]:
     try:
         entries = sorted(folder.iterdir())
@@ -213,111 +224,34 @@ def _exported_at(spec: FileSpec) -> datetime:
 def _headed(
     spec: FileSpec, lines: Sequence[tuple[int, Sequence[Any]]]
 ) -> tuple[list[Header | None], list[tuple[int, Sequence[Any]]]]:
-    filled = [(line, cells) for line, cells in lines if any(_is_filled(cell) for cell in cells)]
+    filled = [(line, cells) for line, cells in lines if any(workbook.is_filled(cell) for cell in cells)]
     if not filled:
         raise RegisterError(f"{spec.path} is empty", hint="write the column names into its first line")
     (head, names), *rows = filled
-    return [Header(clean(str(name)), head) if _is_filled(name) else None for name in names], rows
-
-
-def _is_filled(cell: Any) -> bool:
-    return cell is not None and (not isinstance(cell, str) or clean(cell) != "")
+    return [Header(clean(str(name)), head) if workbook.is_filled(name) else None for name in names], rows
 
 
 def _text_lines(spec: FileSpec) -> list[tuple[int, Sequence[Any]]]:
-    text = _decode(spec)
-    delimiter = spec.delimiter
-    first, _, rest = text.partition("\n")
-    skipped = 0
-    if first.lower().startswith("sep=") and len(first.rstrip("\r")) == 5:
-        # A spreadsheet's own note of its delimiter.
-        delimiter, text, skipped = delimiter or first[4], rest, 1
-    if delimiter is None:
-        delimiter = max(_DELIMITERS, key=lambda mark: _headers_known(spec, text, mark))
-    return [(line + skipped, cells) for line, cells in _records(spec, text, delimiter)]
-
-
-def _headers_known(spec: FileSpec, text: str, delimiter: str) -> tuple[int, int]:
-    """How many headers are known, and how many there are, if this is the delimiter."""
-    table = TABLES[spec.table]
+    table, how = TABLES[spec.table], spec.how()
     ours = {fold(name) for name in spec.columns}
-    first = next((cells for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(cells)), [])
-    known = sum(fold(name) in ours or table.column_of(fold(name)) is not None for name in first)
-    return known, len(first)
+    if how is not None:
+        ours |= {fold(name) for names in how.columns.values() for name in names}
 
+    def is_known(header: str) -> bool:
+        return fold(header) in ours or table.column_of(fold(header)) is not None
 
-def _records(spec: FileSpec, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    # strict: an unbalanced quote would otherwise swallow the rows after it without a word
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
+    _check_size(spec.path)
     try:
-        for cells in reader:
-            yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise RegisterError(
-            f"{spec.path}, line {line}: {error}", hint="look for a quotation mark without its partner in that line"
-        ) from error
-
-
-def _decode(spec: FileSpec) -> str:
-    data = _bytes(spec.path)
-    if spec.encoding is not None:
-        try:
-            return data.decode(spec.encoding).removeprefix("\ufeff")
-        except (UnicodeDecodeError, LookupError) as error:
-            raise _unreadable(spec.path, error, "correct the file's encoding in nhiscan.toml") from error
-    for encoding, marks in (("utf-16", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)), ("utf-8-sig", (b"",))):
-        if data.startswith(marks):
-            try:
-                return data.decode(encoding)
-            except UnicodeDecodeError:
-                log.debug("%s is not %s", spec.path, encoding)
-    # Short text in cp1252 looks as good in other code pages; among equals it is by far the likeliest.
-    matches = charset_normalizer.from_bytes(data, cp_isolation=_CODE_PAGES)
-    best = matches.best()
-    if best is None:
-        raise RegisterError(
-            f"{spec.path}: its encoding cannot be told", hint="save it as UTF-8, or set encoding for the file"
-        )
-    if any("cp1252" in match.could_be_from_charset and match.chaos <= best.chaos for match in matches):
-        return data.decode("cp1252")
-    log.warning("%s is read as %s by guess; set encoding for the file if names look wrong", spec.path, best.encoding)
-    return data.decode(best.encoding)
+        return list(delimited.lines(spec.path, encoding=spec.encoding, delimiter=spec.delimiter, is_known=is_known))
+    except delimited.TableError as error:
+        raise RegisterError(error.message, hint=error.hint) from error
 
 
 def _workbook_lines(spec: FileSpec) -> list[tuple[int, Sequence[Any]]]:
-    data = io.BytesIO(_bytes(spec.path))
     try:
-        with zipfile.ZipFile(data) as package:
-            # A few kilobytes can unpack to more than the machine has; zipfile reads no more than is declared here.
-            if sum(part.file_size for part in package.infolist()) > _MOST_BYTES:
-                raise _too_large(spec.path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # openpyxl tells of styling and validation that it drops: no data
-            book = load_workbook(data, read_only=True, data_only=True)
-            sheets = book.worksheets
-            if not sheets:
-                return []
-            sheet = next((sheet for sheet in sheets if fold(sheet.title) == spec.table), sheets[0])
-            sheet.reset_dimensions()  # the size noted in the file is often wrong, and rows beyond it would be lost
-            rows = enumerate(sheet.iter_rows(values_only=True), 1)
-            # Formatting can stretch a sheet to a million empty rows.
-            return [(line, cells) for line, cells in rows if any(map(_is_filled, cells))]
-    except (  # each of these was seen or can be read in openpyxl's parsing of a damaged package
-        zipfile.BadZipFile,
-        zlib.error,
-        ParseError,
-        KeyError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        IndexError,
-        EOFError,
-        OSError,
-    ) as error:
-        hint = "open it in a spreadsheet program and save it again as .xlsx, without a password"
-        raise RegisterError(f"{spec.path} is not a workbook that can be read: {error}", hint=hint) from error
+        return workbook.lines(spec.path, sheet=spec.table)
+    except delimited.TableError as error:
+        raise RegisterError(error.message, hint=error.hint) from error
 
 
 def _entries(spec: FileSpec, asked: Set[str]) -> tuple[list[Header | None], list[tuple[int, Sequence[Any]]]]:
@@ -351,28 +285,23 @@ def _tree(path: Path, encoding: str | None) -> Any:
 
 
 def _bytes(path: Path) -> bytes:
+    _check_size(path)
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise _too_large(path)
         return path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error, "check the path and its permissions in nhiscan.toml") from error
 
 
-def _too_large(path: Path) -> RegisterError:
-    return RegisterError(
-        f"{path} holds more than {_MOST_BYTES // 1024**2} MiB", hint="split it into files of one table each, or cut it"
-    )
+def _check_size(path: Path) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error, "check the path and its permissions in nhiscan.toml") from error
+    if size > workbook.MOST_BYTES:
+        refusal = workbook.too_large(path)
+        raise RegisterError(refusal.message, hint=refusal.hint)
 
 
 def _unreadable(path: Path, error: Exception, hint: str) -> RegisterError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return RegisterError(f"{path}: {reason}", hint=hint)
-
-
-def _reads_back(date_format: str) -> bool:
-    day = datetime(2026, 1, 31)
-    try:
-        return datetime.strptime(day.strftime(date_format), date_format) == day
-    except ValueError:
-        return False

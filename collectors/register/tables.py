@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any, Final, Literal
 
 from nhiscan import model
+from nhiscan.severities import SEVERITIES
 
 Kind = Literal["text", "texts", "word", "mail", "mails", "tenant", "tenants", "date", "time", "boolean", "integer"]
 
@@ -110,8 +111,16 @@ TABLES: Final[Mapping[str, Table]] = {
                 "relation": ("subsidiary", "brand", "sub_processor"),
                 "risk_tier": _TIERS,
                 "criticality": _TIERS,
+                "stage": ("onboarding", "enablement", "measurement", "offboarding", "ended"),
+                "due_diligence_result": ("pass", "conditional", "fail"),
             },
-            kinds={"business_owner": "mail", "backup_owner": "mail", "technical_owner": "mail"},
+            kinds={
+                "business_owner": "mail",
+                "backup_owner": "mail",
+                "technical_owner": "mail",
+                "onboarded_by": "mail",
+                "onboarding_approved_by": "mail",
+            },
         ),
         _table(
             model.Alias,
@@ -158,7 +167,7 @@ TABLES: Final[Mapping[str, Table]] = {
             model.Person,
             key=("mail",),
             words={"side": ("ours", "partner"), "status": ("active", "left", "unknown")},
-            kinds={"mail": "mail"},
+            kinds={"mail": "mail", "can_approve": "texts"},
             lists=(Column("old_mails", "old_mails", "mails"),),
             refers={"partner_id": "partners"},
         ),
@@ -166,7 +175,7 @@ TABLES: Final[Mapping[str, Table]] = {
             model.Ownership,
             key=("owned_kind", "owned", "mail", "role"),
             words={
-                "owned_kind": ("partner", "identity", "credential", "integration"),
+                "owned_kind": ("programme", "partner", "identity", "credential", "integration"),
                 "role": (
                     "business",
                     "technical",
@@ -209,7 +218,13 @@ TABLES: Final[Mapping[str, Table]] = {
             refers={"partner_id": "partners"},
             drops=("partner_id",),
         ),
-        _table(model.Review, key=("review_id",), refers={"partner_id": "partners"}, drops=("partner_id",)),
+        _table(
+            model.Review,
+            key=("review_id",),
+            words={"scope": ("access", "secrets", "delegated", "logs", "package")},
+            refers={"partner_id": "partners"},
+            drops=("scope", "partner_id"),
+        ),
         _table(
             model.Attestation,
             key=("attestation_id",),
@@ -231,12 +246,26 @@ TABLES: Final[Mapping[str, Table]] = {
         _table(
             model.Incident,
             key=("incident_id",),
-            words={"severity": model.SEVERITIES},
+            words={"severity": SEVERITIES},
             refers={"partner_id": "partners"},
             drops=("partner_id",),
         ),
         _table(model.Offboarding, key=("offboarding_id",), refers={"partner_id": "partners"}),
-        _table(model.OffboardingStep, key=("offboarding_id", "step"), refers={"offboarding_id": "offboardings"}),
+        _table(
+            model.OffboardingStep,
+            key=("offboarding_id", "step"),
+            words={
+                "action": (
+                    "revoke_access",
+                    "rotate_shared_secret",
+                    "close_integration",
+                    "remove_delegation",
+                    "return_data",
+                    "notify",
+                )
+            },
+            refers={"offboarding_id": "offboardings"},
+        ),
         _table(model.DeclaredIdentity, key=("partner_id", "declared_ref"), refers={"partner_id": "partners"}),
         _table(
             model.Classification,
@@ -254,6 +283,19 @@ TABLES: Final[Mapping[str, Table]] = {
             refers={"partner_id": "partners"},
             drops=("partner_id", "role", "until"),
             open_ends=("until",),
+        ),
+        _table(
+            model.Role,
+            key=("system", "role"),
+            words={"intended_audience": ("internal", "partner", "both")},
+            kinds={"owner": "mail"},
+        ),
+        _table(
+            model.SupportTicket,
+            key=("ticket_id",),
+            words={"category": ("password_reset", "locked_out", "access_request", "role_question", "other")},
+            refers={"partner_id": "partners"},
+            drops=("partner_id",),
         ),
     )
 }
