@@ -1,0 +1,49 @@
+"""Files that are there in full or not at all, for their owner only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from nhiscan.errors import StoreError
+
+
+def settle(draft: Path, path: Path) -> None:
+    """Moves a file that was written elsewhere on the disk to its place: there in full, or not at all."""
+    sync(draft)
+    draft.rename(path)
+    sync(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a file in one step, mode 0600; a crash leaves the old one or the new one."""
+    with drafted(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="")
+        settle(draft, path)
+
+
+@contextlib.contextmanager
+def drafted(path: Path) -> Iterator[Path]:
+    """A file beside `path`, empty and mode 0600, which is gone afterwards unless it was moved to its place."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        yield draft
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror}", hint="check the path, its permissions and the free space"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Returns when a file, or which files a folder holds, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

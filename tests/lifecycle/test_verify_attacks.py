@@ -1,0 +1,119 @@
+"""What once let `partner verify` say that nothing lives, although something did."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nhiscan import load, store
+from nhiscan.lifecycle import verify
+from nhiscan.model import Alias, Contract, Coverage, Identity, Offboarding, Partner, Record, StoredSecret, Tenant
+from nhiscan.model import Resource as Thing
+from nhiscan.scan import STAGES
+from tests import commands
+from tests.lifecycle.year_estate import ROLE, World
+from tests.resolve.register_estate import (
+    AS_OF,
+    NORDWIND,
+    A,
+    account_alias,
+    covered,
+    key,
+    role,
+    tag,
+    tenant,
+    trust,
+)
+
+OUTSIDE = "333333333333"
+READ = covered("identities", "identities.tags", "credentials", "trusts", "grants", "memberships", "policies")
+ORG = "salesforce:00D000000000001AAA"
+
+
+def verdict(state: Path, *records: Record) -> verify.Verdict:
+    con = store.empty()  # what is asked is asked through a cursor, which sees committed rows only
+    load.load(con, [Tenant(tenant(), "aws"), NORDWIND, account_alias("P-1", OUTSIDE), *READ, *records])
+    con.execute("insert into scans (scan_id, as_of) values ('s', ?)", [AS_OF.replace(tzinfo=None)])
+    con.execute("insert into company values ('aws_account', ?, 'prod')", [A])
+    for stage in STAGES:
+        stage(con)
+    return verify.verify(con, state, [], ("P-1", "Nordwind GmbH"), at=AS_OF, max_age=timedelta(days=1))
+
+
+def test_what_a_partner_two_levels_below_holds_is_named(tmp_path: Path) -> None:
+    told = verdict(
+        tmp_path,
+        Partner("P-2", "Nordwind Mitte", parent_id="P-1", relation="subsidiary"),
+        Partner("P-3", "Nordwind Nord", parent_id="P-2", relation="sub_processor"),
+        role("north"),
+        tag("partner", "P-3", on="north"),
+        key("AKIA1", on="north"),
+    )
+
+    assert [gap.says for gap in told.unchecked if gap.topic == "other partner"] == [
+        "Nordwind Nord (P-3) stands below the partner in the register and holds 2 things of its own"
+    ]
+
+
+def test_a_role_open_to_everybody_counts_where_the_register_names_an_account_of_the_partner(tmp_path: Path) -> None:
+    """The partner was only ever seen in the CRM."""
+    user = f"{ORG}:user/dana"
+    anybody: dict[str, Any] = {"principal_kind": "any", "principal": "*", "account": None}
+    told = verdict(
+        tmp_path,
+        Alias("P-1", "salesforce_account", "001D000000IqhSLIAZ"),
+        Identity(user, "salesforce", ORG, "human_user", "dana", "dana", False, status="disabled", licence="partner"),
+        role("open"),
+        dataclasses.replace(trust(OUTSIDE, on="open"), **anybody),
+        Coverage("salesforce", ORG, "identities", "complete"),
+    )
+
+    assert [gap.says for gap in told.unchecked if gap.topic == "undecided"] == [
+        f"1 outsiders in {tenant(A)} are nobody's by the register: {tenant(A)}:role/open"
+    ]
+
+
+def test_what_a_label_calls_a_partners_under_a_name_of_before_is_undecided(tmp_path: Path) -> None:
+    told = verdict(tmp_path, role("legacy"), tag("partner", "Ostwind & Co", on="legacy"), key("AKIA1", on="legacy"))
+
+    assert [gap.says for gap in told.unchecked if gap.topic == "undecided"] == [
+        f"1 outsiders in {tenant(A)} are nobody's by the register: {tenant(A)}:role/legacy"
+    ]
+
+
+def test_an_offboarding_before_the_contract_does_not_date_what_was_known_under_it(tmp_path: Path) -> None:
+    secret = f"{tenant()}:secret/exchange"
+    told = verdict(
+        tmp_path,
+        Offboarding("O-1", "P-1", opened_at=_at(2023, 5, 1), closed_at=_at(2023, 5, 9)),
+        Contract("C-2", "P-1", "technology", True, "active", date(2024, 1, 1), date(2025, 12, 31), auto_renew=False),
+        Thing(secret, "aws", tenant(), "secret", "exchange", "arn:exchange"),
+        StoredSecret(secret, kind="secret", updated_at=_at(2025, 6, 1)),
+    )
+
+    assert told.since == _at(2026, 1, 1)
+
+
+def test_an_older_scan_proves_nothing_while_there_is_a_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    world.has_role = False
+    before = world.scan()
+    world.today += timedelta(days=1)
+    world.has_role = True
+    world.scan()
+    monkeypatch.setattr("nhiscan.cli_partner.now", lambda: world.now)
+
+    told = commands.run("partner", "verify", "P-1", "--scan", before, "-c", str(tmp_path / "nhiscan.toml"))
+
+    assert "was published after" in str(told.exception)
+    assert ROLE not in told.stdout
+
+
+def _at(year: int, month: int, day: int) -> datetime:
+    return datetime(year, month, day, tzinfo=UTC)
