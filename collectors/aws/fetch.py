@@ -33,7 +33,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 Json: TypeAlias = Mapping[str, Any]
 
-_DENIED: Final = frozenset(
+DENIED: Final = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
@@ -51,7 +51,7 @@ _UNSUPPORTED: Final = frozenset(
         "UnsupportedOperationException",
     }
 )
-_BAD_CREDENTIAL: Final = frozenset(
+BAD_CREDENTIAL: Final = frozenset(
     {
         "AuthFailure",
         "ExpiredToken",
@@ -64,7 +64,7 @@ _BAD_CREDENTIAL: Final = frozenset(
         "UnrecognizedClientException",
     }
 )
-_NO_CREDENTIAL: Final = (
+NO_CREDENTIAL: Final = (
     NoCredentialsError,
     PartialCredentialsError,
     CredentialRetrievalError,
@@ -147,7 +147,7 @@ def ask(call: str, question: Callable[[], T]) -> T | Refusal:
         return question()
     except ClientError as error:
         return _refusal(call, error)
-    except _NO_CREDENTIAL as error:
+    except NO_CREDENTIAL as error:
         raise CollectError(
             f"aws: no usable credentials: {error}",
             hint="set collectors.aws.profile, or AWS_PROFILE, to a profile that exists and can sign in",
@@ -156,27 +156,28 @@ def ask(call: str, question: Callable[[], T]) -> T | Refusal:
         # The error quotes the body, which may hold anything.
         return Refusal("failed", call, f"the answer is not in AWS's format ({type(error).__name__})")
     except BotoCoreError as error:
-        return Refusal("failed", call, _short(str(error)))
+        return Refusal("failed", call, short(str(error)))
 
 
 def _refusal(call: str, error: ClientError) -> Refusal:
     said = error.response.get("Error", {})
     code = str(said.get("Code") or "unknown error")
     http_status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    reason = _short(f"{code}: {said.get('Message') or 'no message'} (HTTP {http_status})")
-    if code in _BAD_CREDENTIAL:
+    reason = short(f"{code}: {said.get('Message') or 'no message'} (HTTP {http_status})")
+    if code in BAD_CREDENTIAL:
         raise CollectError(
             f"aws: {call} was refused for the credential itself: {reason}",
             hint="sign in again or renew the key of collectors.aws.profile; for a signature error check the clock",
         ) from error
-    if code in _DENIED:
+    if code in DENIED:
         return Refusal("denied", call, reason, missing_permission=_PERMISSIONS.get(call, call))
     if code in _UNSUPPORTED or http_status == 501:  # Not Implemented
         return Refusal("unsupported", call, reason)
     return Refusal("failed", call, reason)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """On one line, and no longer than a reason may be."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"
 

@@ -73,6 +73,11 @@ def resource(arn: str) -> str:
     return arn.split(":", 5)[5]
 
 
+def provider_owned(arn: str) -> bool:
+    """Whether a role is AWS's own, by the path in its ARN: IAM changes those for nobody."""
+    return any(f":role{path}" in arn for path in _PROVIDER_PATHS)
+
+
 def utc(moment: datetime | None) -> datetime | None:
     # botocore hands times back in the machine's local zone.
     return None if moment is None else moment.astimezone(UTC)

@@ -60,13 +60,13 @@ class Reader:
             if answer.status_code != TOO_MANY:
                 self._pace(answer)
                 return self._said(call, answer)
-            said = _body(answer)
+            said = body(answer)
             if str(said.get("policyName")).upper() == "DAILY":
                 self.over = Refusal(
                     "failed", call, "the account's calls of today are used up; they begin anew at its midnight"
                 )
                 return self.over
-            if not self._pause(_pause_s(answer)):
+            if not self._pause(pause_s(answer)):
                 break
         return Refusal("failed", call, "HubSpot's limit of calls in ten seconds was reached again and again")
 
@@ -116,24 +116,24 @@ class Reader:
         except requests.RequestException as error:
             if self._calls == 1:
                 raise CollectError(
-                    f"hubspot: {self.base_url} cannot be reached: {_short(str(error))}",
+                    f"hubspot: {self.base_url} cannot be reached: {short(str(error))}",
                     hint="check the network and collectors.hubspot.base_url",
                 ) from error
-            return Refusal("failed", f"GET {path}", _short(f"{type(error).__name__}: {error}"))
+            return Refusal("failed", f"GET {path}", short(f"{type(error).__name__}: {error}"))
 
     def _said(self, call: str, answer: requests.Response) -> Json | Refusal:
         if answer.ok:
-            said = _body(answer)
+            said = body(answer)
             return said if said else Refusal("failed", call, "the answer is not whole JSON")
-        said = _body(answer)
-        message = _short(f"{said.get('message') or 'no message'} (HTTP {answer.status_code})")
+        said = body(answer)
+        message = short(f"{said.get('message') or 'no message'} (HTTP {answer.status_code})")
         if answer.status_code == 401:
             raise CollectError(
                 f"hubspot: the token is no good, or it ended: {message}",
                 hint="collectors.hubspot.token must name the current value of a service key or private app",
             )
         if answer.status_code == 403:
-            scopes = _scopes(said)
+            scopes = scopes_of(said)
             return Refusal("denied", call, message, ", ".join(f"scope {scope}" for scope in scopes) or None)
         if answer.status_code == 404:
             return Refusal("failed", call, f"{message}: check collectors.hubspot.api_version")
@@ -142,7 +142,7 @@ class Reader:
     def _pace(self, answer: requests.Response) -> None:
         """Waits before a limit is reached, and stops when this scan has had its share of the day."""
         if _number(answer, "Remaining") == 0:
-            self._pause(_pause_s(answer))
+            self._pause(pause_s(answer))
         daily = _number(answer, "Daily")
         if daily is not None and self._calls >= max(1, int(daily * DAILY_SHARE)):
             self.over = Refusal(
@@ -154,6 +154,7 @@ class Reader:
 
     def _pause(self, seconds: float) -> bool:
         """Waits, unless too much was waited already."""
+        seconds = min(seconds, _LONGEST_PAUSE_S)
         self._waited_s += seconds
         if self._waited_s > _LONGEST_WAIT_S:
             return False
@@ -184,7 +185,7 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _body(answer: requests.Response) -> dict[str, Any]:
+def body(answer: requests.Response) -> dict[str, Any]:
     """The answer's object; empty where it is none. Half of a surrogate pair, which no file can hold, becomes `?`."""
     try:
         said = answer.json()
@@ -203,7 +204,7 @@ def _whole(value: Any) -> Any:
     return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
-def _scopes(said: Json) -> list[str]:
+def scopes_of(said: Json) -> list[str]:
     """The scopes that a refusal names, in its context or in those of its errors."""
     errors = said.get("errors")
     contexts = [said.get("context"), *(each.get("context") for each in errors or [] if isinstance(each, dict))]
@@ -218,11 +219,11 @@ def _scopes(said: Json) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _pause_s(answer: requests.Response) -> float:
+def pause_s(answer: requests.Response) -> float:
+    """How long a limit wants to be left alone."""
     asked = answer.headers.get("Retry-After", "")
     milliseconds = _number(answer, "Interval-Milliseconds")
-    seconds = float(asked) if asked.isdecimal() else _PAUSE_S if milliseconds is None else milliseconds / 1000
-    return min(seconds, _LONGEST_PAUSE_S)
+    return float(asked) if asked.isdecimal() else _PAUSE_S if milliseconds is None else milliseconds / 1000
 
 
 def _number(answer: requests.Response, name: str) -> int | None:
@@ -230,6 +231,6 @@ def _number(answer: requests.Response, name: str) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"

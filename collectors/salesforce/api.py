@@ -22,7 +22,7 @@ Json: TypeAlias = Mapping[str, Any]
 
 _LEFT_TO_OTHERS: Final = 0.1  # of the daily quota: whoever else lives on it gets the last tenth
 _USAGE: Final = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
-_NO_COLUMN: Final = re.compile(r"No such column '([^']{1,200})' on entity")
+NO_COLUMN: Final = re.compile(r"No such column '([^']{1,200})' on entity")
 _MOST_PAGES: Final = 10_000
 _MOST_SILENCES: Final = 3  # calls in a row without any answer: then the org is gone
 _LONGEST_REASON: Final = 300
@@ -200,7 +200,7 @@ class Api:
         if isinstance(answer, Refusal):
             return answer
         try:
-            return _parsed(answer)
+            return parsed(answer)
         except requests.JSONDecodeError:
             return Refusal("failed", call, f"the answer is not whole JSON (HTTP {answer.status_code})")
 
@@ -213,7 +213,7 @@ class Api:
             answer = self._send(path, call)
             if isinstance(answer, requests.Response) and answer.status_code == 401:
                 raise CollectError(
-                    f"salesforce: {self.url} does not take the session that a login has just given: {_said(answer)[1]}",
+                    f"salesforce: {self.url} does not take the session that a login has just given: {said(answer)[1]}",
                     hint="check that collectors.salesforce.url is the My Domain of this org and that the session "
                     "settings of the scanner's profile allow this machine's address",
                 )
@@ -233,7 +233,7 @@ class Api:
             answer = self.session.get(f"{self.url}{path}")
         except requests.RequestException as error:
             self._silences += 1
-            reason = _short(f"{type(error).__name__}: {error}")
+            reason = short(f"{type(error).__name__}: {error}")
             if self._silences >= _MOST_SILENCES:
                 raise CollectError(
                     f"salesforce: {self.url} cannot be reached any more: {reason}",
@@ -281,7 +281,7 @@ def _call_of(soql: str) -> str:
     return f"query {found[1] if found else soql[:40]}"
 
 
-def _parsed(answer: requests.Response) -> Any:
+def parsed(answer: requests.Response) -> Any:
     """The JSON of an answer. Half of a surrogate pair, which no file can hold, becomes `?`."""
     said = answer.json()
     return _whole(said) if b"\\u" in answer.content else said
@@ -296,28 +296,28 @@ def _whole(value: Any) -> Any:
 
 
 def _refusal(answer: requests.Response, call: str) -> Refusal:
-    code, text = _said(answer)
-    reason = _short(f"{code}: {text} (HTTP {answer.status_code})" if code else f"{text} (HTTP {answer.status_code})")
+    code, text = said(answer)
+    reason = short(f"{code}: {text} (HTTP {answer.status_code})" if code else f"{text} (HTTP {answer.status_code})")
     by_status = {403: "denied", 404: "unsupported"}.get(answer.status_code, "failed")
     status = _OF_THE_KIND.get(code, by_status)
     if code == "REQUEST_LIMIT_EXCEEDED":
         status = "failed"
-    column = _NO_COLUMN.search(text) if code == "INVALID_FIELD" else None
+    column = NO_COLUMN.search(text) if code == "INVALID_FIELD" else None
     return Refusal(status, call, reason, code=code, column=column[1] if column else None)
 
 
-def _said(answer: requests.Response) -> tuple[str, str]:
+def said(answer: requests.Response) -> tuple[str, str]:
     """errorCode and message of an error, which is a list of objects, or one object at Connect REST."""
     try:
-        said = _parsed(answer)
+        found = parsed(answer)
     except requests.JSONDecodeError:
         return "", "no message"
-    first = said[0] if isinstance(said, list) and said else said
+    first = found[0] if isinstance(found, list) and found else found
     if not isinstance(first, dict):
         return "", "no message"
-    return str(first.get("errorCode") or ""), _short(str(first.get("message") or "no message"))
+    return str(first.get("errorCode") or ""), short(str(first.get("message") or "no message"))
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"

@@ -16,6 +16,7 @@ from .api import Json, Refusal
 from .apps import app_hints, named
 from .coverage import ECA
 from .org import Org
+from .tokens import token
 from .words import id18, moment
 
 _SCOPE: Final = "OauthScopes"
@@ -195,31 +196,25 @@ def _usage(org: Org) -> Iterator[Record]:
         at = f"apps/oauth/usage/{quote(identifier, safe='')}"
         for user in _listed(org, f"{at}/users", "users"):
             path = f"{at}/{quote(str(user.get('userIdentifier')), safe='')}/tokens"
-            for n, token in enumerate(_items(org, path, "tokens") or ()):
+            for n, said in enumerate(_items(org, path, "tokens") or ()):
                 org.ctx.progress("salesforce: tokens")
-                yield _token(org, identity_id, token, n)
+                yield _token(org, identity_id, said, n)
 
 
-def _token(org: Org, identity_id: str, token: Json, n: int) -> Credential:
-    user = id18(str(token.get("userIdentifier") or ""))
+def _token(org: Org, identity_id: str, said: Json, n: int) -> Credential:
+    user = id18(str(said.get("userIdentifier") or ""))
     org.connected.add((identity_id, user))
     # The only id of a token stands at the end of the address that revokes it for whoever may.
-    listed = str(token.get("revocationUrl") or "").rpartition("/")[2]
+    listed = str(said.get("revocationUrl") or "").rpartition("/")[2]
     native_id = id18(listed) if listed else f"{identity_id.rpartition('/')[2]}/{user}/{n}"
-    return Credential(
-        credential_id=f"{org.tenant_id}:oauth_token/{native_id}",
-        identity_id=org.identity_id(user),
-        provider="salesforce",
-        tenant_id=org.tenant_id,
-        kind="oauth_token",
-        native_id=native_id,
-        status="active",
-        is_replaceable=True,
-        created_at=moment(token.get("initialConnectionAt")),
-        last_used_at=moment(token.get("lastUsedAt")),
-        last_used_known=True,
-        last_used_source="usage of the external client app",
+    return token(
+        org,
+        native_id,
+        user=user,
         app_id=identity_id,
+        created=said.get("initialConnectionAt"),
+        last_used=said.get("lastUsedAt"),
+        source="usage of the external client app",
     )
 
 

@@ -38,6 +38,7 @@ class Door:
     username: str | None
     private_key: Secret | None
     client_secret: Secret | None
+    section: str = "collectors.salesforce"  # of nhiscan.toml, where these settings stand
 
     def log_in(self) -> Login:
         """Raises: ConfigError for a key that is none; CollectError when there is no token, or no such API version."""
@@ -45,7 +46,7 @@ class Door:
         try:
             answer = self.session.post(f"{self.token_host}/services/oauth2/token", data=self._form(now))
         except requests.RequestException as error:
-            raise _out_of_reach(self.token_host, error) from error
+            raise self._out_of_reach(self.token_host, error) from error
         said = _object(answer)
         if not answer.ok:
             word, text = (
@@ -54,15 +55,15 @@ class Door:
             )
             raise CollectError(
                 f"salesforce: the login of {self.username or self.client_id} was refused: {word}: {text}",
-                hint="see the login history of the scanner's user in Setup; the README says how app, certificate and "
-                "user have to be set up",
+                hint="see the login history of that user in Setup; the README says how app, certificate and user have "
+                "to be set up",
             )
         found = _IDENTITY.search(str(said.get("id") or ""))
         token = said.get("access_token")
         if not isinstance(token, str) or not token or found is None:
             raise CollectError(
                 f"salesforce: {self.token_host} answered the login without a token and whose it is",
-                hint="check that collectors.salesforce.url and login_url are Salesforce's",
+                hint=f"check that {self.section}.url and login_url are Salesforce's",
             )
         return Login(Secret(token), id18(found[1]), id18(found[2]))
 
@@ -74,12 +75,12 @@ class Door:
         try:
             answer = self.open_session.get(f"{self.url}/services/data")
         except requests.RequestException as error:
-            raise _out_of_reach(self.url, error) from error
+            raise self._out_of_reach(self.url, error) from error
         versions = [str(item.get("version")) for item in _items(answer)]
         if versions and self.version not in versions:
             raise CollectError(
                 f"salesforce: {self.url} knows no API version {self.version}",
-                hint=f"set collectors.salesforce.api_version to one of {versions[0]} to {versions[-1]}",
+                hint=f"set {self.section}.api_version to one of {versions[0]} to {versions[-1]}",
             )
         try:
             return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
@@ -111,16 +112,15 @@ class Door:
             return jwt.encode(claims, key.reveal(), algorithm="RS256")
         except (jwt.exceptions.PyJWTError, AttributeError, ValueError, TypeError) as error:  # a public key cannot sign
             raise ConfigError(
-                "collectors.salesforce.private_key is no RSA private key in PEM",
+                f"{self.section}.private_key is no RSA private key in PEM",
                 hint="give the key that belongs to the certificate of the app, without a password",
             ) from error
 
-
-def _out_of_reach(host: str, error: requests.RequestException) -> CollectError:
-    return CollectError(
-        f"salesforce: {host} cannot be reached: {type(error).__name__}: {error}",
-        hint="check collectors.salesforce.url and login_url, the network and, for a certificate error, ca_file",
-    )
+    def _out_of_reach(self, host: str, error: requests.RequestException) -> CollectError:
+        return CollectError(
+            f"salesforce: {host} cannot be reached: {type(error).__name__}: {error}",
+            hint=f"check {self.section}.url and login_url, the network and, for a certificate error, ca_file",
+        )
 
 
 def _items(answer: requests.Response) -> list[dict[str, Any]]:

@@ -105,9 +105,24 @@ def _token(org: Org, row: Json, seen: dict[str, int]) -> Iterator[Record]:
         yield _removed(org, app_id, name)
     if (app_id, user) in org.connected:  # the usage of external client apps has named it already
         return
-    native_id = _native_id(row, seen)
+    native_id = native_id_of(row, seen)
     by_name = "its app by name" if is_sure else "its app by a name that several have"
-    yield Credential(
+    yield token(
+        org,
+        native_id,
+        user=user,
+        app_id=app_id,
+        created=row.get(_CREATED),
+        last_used=row.get("LastUsedDate"),
+        source=f"OauthToken.LastUsedDate; {by_name}",
+    )
+
+
+def token(
+    org: Org, native_id: str, *, user: str, app_id: str, created: object, last_used: object, source: str
+) -> Credential:
+    """A token that an app holds and that acts as the user (18 characters); times as the API writes them."""
+    return Credential(
         credential_id=f"{org.tenant_id}:oauth_token/{native_id}",
         identity_id=org.identity_id(user),
         provider="salesforce",
@@ -116,10 +131,10 @@ def _token(org: Org, row: Json, seen: dict[str, int]) -> Iterator[Record]:
         native_id=native_id,
         status="active",
         is_replaceable=True,
-        created_at=moment(row.get(_CREATED)),
-        last_used_at=moment(row.get("LastUsedDate")),
+        created_at=moment(created),
+        last_used_at=moment(last_used),
         last_used_known=True,
-        last_used_source=f"OauthToken.LastUsedDate; {by_name}",
+        last_used_source=source,
         app_id=app_id,
     )
 
@@ -146,7 +161,7 @@ def _removed(org: Org, app_id: str, name: str) -> Identity:
     )
 
 
-def _native_id(row: Json, seen: dict[str, int]) -> str:
+def native_id_of(row: Json, seen: dict[str, int]) -> str:
     """The record's id, or where the org gives none, what tells tokens apart: user, app, creation and a number."""
     native_id = str(row.get("Id") or "")
     if native_id.strip("0") not in ("", "AAA"):

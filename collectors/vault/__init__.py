@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from nhiscan.collect import Context
 from nhiscan.errors import ConfigError
 from nhiscan.model import Record, Tenant
 from nhiscan.secret import Secret
 
+from . import login
 from .coverage import PERMISSIONS, Tally
 from .namespace import Namespace
-from .reading import Patience, Reader, Refusal
+from .reading import Refusal
 from .search import Search
 from .state import config_records, max_lease_ttl_s, quota_records
 
+_SECTION: Final = "collectors.vault"
 _MOST_NAMESPACES: Final = 1_000
 
 
@@ -53,14 +55,14 @@ class Vault:
         Raises: ConfigError for settings that cannot work; CollectError when the login fails, the token ends, or the
         server is sealed or gone.
         """
-        self._check_settings()
+        login.check(self, _SECTION)
+        if self.most_secrets < 1:
+            raise ConfigError("collectors.vault.most_secrets must be at least 1")
         tenant_id = f"vault:{self.tenant}"
         # Before anything can fail: a tenant that was never named would be missing from the coverage.
         yield Tenant(tenant_id=tenant_id, provider="vault", name=self.tenant)
         collected_at = ctx.as_of if ctx.clock is None else ctx.clock()
-        token = self.token or self._log_in(ctx)
-        start = f"{self.namespace.strip('/')}/" if self.namespace.strip("/") else ""
-        reader = Reader(self.url, lambda namespace: self._client(ctx, namespace, token), Patience(ctx.wait), start)
+        reader = login.reader(self, ctx, login.token(self, ctx, _SECTION), _SECTION)
         scanner = reader.check()
         tally = Tally()
         search = Search(tenant_id, ctx.detect)
@@ -69,7 +71,7 @@ class Vault:
         yield from quota_records(tenant_id, reader, tally)
         entity_states: dict[str, bool] = {}
         group_ids: set[str] = set()
-        waiting = [start]
+        waiting = [reader.namespace]
         for n in range(_MOST_NAMESPACES + 1):
             if not waiting:
                 break
@@ -96,53 +98,6 @@ class Vault:
         self._say_what_was_not_asked(tally)
         # Last: had a record not been made, nothing may have been called complete.
         yield from tally.coverage(tenant_id, collected_at)
-
-    def _check_settings(self) -> None:
-        ways = [
-            self.token is not None,
-            self.role_id is not None or self.secret_id is not None,
-            self.jwt is not None or self.jwt_role is not None,
-        ]
-        if sum(ways) != 1:
-            raise ConfigError(
-                "collectors.vault: say in one way how to log in",
-                hint="set token, or role_id with secret_id, or jwt with jwt_role",
-            )
-        if ways[1] and self.role_id is None:
-            raise ConfigError("collectors.vault.secret_id is set without role_id")
-        if ways[2] and (self.jwt is None or self.jwt_role is None):
-            raise ConfigError("collectors.vault.jwt and jwt_role belong together")
-        if not self.tenant or set(self.tenant) & set(":/*") or self.tenant != self.tenant.strip():
-            raise ConfigError(
-                f"collectors.vault.tenant: {self.tenant!r} cannot be part of an id", hint="use letters, digits and -"
-            )
-        if self.most_secrets < 1:
-            raise ConfigError("collectors.vault.most_secrets must be at least 1")
-
-    def _client(self, ctx: Context, namespace: str, token: Secret | None) -> Any:
-        return ctx.hvac_client(
-            self.url,
-            host=f"vault:{self.tenant}",
-            namespace=namespace or None,
-            token=token,
-            verify=True if self.ca_file is None else str(self.ca_file),
-        )
-
-    def _log_in(self, ctx: Context) -> Secret:
-        if self.jwt is not None:
-            mount, body = self.auth_mount or "jwt", {"role": self.jwt_role, "jwt": self.jwt.reveal()}
-        else:
-            given = {"role_id": self.role_id, "secret_id": self.secret_id}
-            mount = self.auth_mount or "approle"
-            body = {name: secret.reveal() for name, secret in given.items() if secret is not None}
-        start = self.namespace.strip("/")
-        reader = Reader(
-            self.url,
-            lambda namespace: self._client(ctx, namespace, None),
-            Patience(ctx.wait),
-            f"{start}/" if start else "",
-        )
-        return reader.log_in(f"auth/{mount.strip('/')}/login", body)
 
     def _say_what_was_not_asked(self, tally: Tally) -> None:
         if not self.fingerprint_mounts:

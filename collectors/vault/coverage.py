@@ -82,6 +82,8 @@ OF_EVERY_NAMESPACE: Final = tuple(
 )
 _SHOWN: Final = 5  # refusals quoted for a dataset
 _GRAVITY: Final = ("denied", "failed", "truncated", "unsupported")
+# Mounts that nobody chose are a limit set on purpose, not a failure: choosing some is no worse than choosing none.
+_CHOSEN: Final = "stored_secrets.fingerprints"
 
 
 @dataclass
@@ -117,7 +119,8 @@ class Tally:
                 status, reason = "unsupported", UNSUPPORTED[dataset]
             elif refusals:
                 worst = min((refusal.status for refusal in refusals), key=_GRAVITY.index)
-                status = "partial" if self.answered[dataset] else worst
+                is_choice = dataset == _CHOSEN and worst == "unsupported"
+                status = "partial" if self.answered[dataset] and not is_choice else worst
                 reason = _reason(refusals, self.refused[dataset])
             elif self.vanished[dataset]:
                 reason = f"{self.vanished[dataset]} ended between the list and the look at them"

@@ -79,6 +79,7 @@ class Reader:
     patience: Patience
     namespace: str = ""  # with a slash at its end, but for the root
     home: Reader | None = None  # reads the namespace that the token belongs to; None: this one does
+    section: str = "collectors.vault"  # of nhiscan.toml, where what an error asks for is mended
 
     @cached_property
     def client(self) -> Any:
@@ -88,7 +89,7 @@ class Reader:
         """A reader of another namespace, given by its whole path."""
         if namespace == self.namespace:
             return self
-        return Reader(self.address, self.make_client, self.patience, namespace, self.home or self)
+        return Reader(self.address, self.make_client, self.patience, namespace, self.home or self, self.section)
 
     @property
     def is_home(self) -> bool:
@@ -138,7 +139,7 @@ class Reader:
         said = answer.get("data")
         if not isinstance(said, dict) or "accessor" not in said:
             raise CollectError(
-                f"vault: {self.address} does not answer like a vault", hint="check collectors.vault.url and its port"
+                f"vault: {self.address} does not answer like a vault", hint=f"check {self.section}.url and its port"
             )
         return said
 
@@ -153,40 +154,40 @@ class Reader:
         if isinstance(answer, requests.Response):
             if answer.status_code in (400, 401, 403, 404):
                 raise CollectError(
-                    f"vault: the login at {self.full(path)} was refused: {_errors(answer)} (HTTP {answer.status_code})",
-                    hint="check the role, its secret and collectors.vault.auth_mount; a secret id may have ended",
+                    f"vault: the login at {self.full(path)} was refused: {told(answer)} (HTTP {answer.status_code})",
+                    hint=f"check the role, its secret and {self.section}.auth_mount; a secret id may have ended",
                 )
             raise self._no_use(answer)
         granted = answer.get("auth")
         if not isinstance(granted, dict) or not granted.get("client_token"):
             raise CollectError(
                 f"vault: the login at {self.full(path)} gave no token",
-                hint="logins that ask for a second factor cannot be used for scans",
+                hint="logins that ask for a second factor need a person; take another way in",
             )
         return Secret(str(granted["client_token"]))
 
     def _out_of_reach(self, error: requests.RequestException) -> CollectError:
         return CollectError(
-            f"vault: {self.address} cannot be reached: {_short(str(error))}",
-            hint="check collectors.vault.url, the network and, for a certificate error, collectors.vault.ca_file",
+            f"vault: {self.address} cannot be reached: {short(str(error))}",
+            hint=f"check {self.section}.url, the network and, for a certificate error, {self.section}.ca_file",
         )
 
     def _no_use(self, answer: requests.Response) -> CollectError:
-        said = f"{_errors(answer)} (HTTP {answer.status_code})"
+        said = f"{told(answer)} (HTTP {answer.status_code})"
         if answer.status_code == 403:
             return CollectError(
                 f"vault: the token is no good, or it ended: {said}",
-                hint="give a fresh token or let the collector log in; the token must live longer than the scan, and "
-                "its policies must allow read on auth/token/lookup-self",
+                hint="give a fresh token, or a way to log in; the token must live longer than the run, and its "
+                "policies must allow read on auth/token/lookup-self",
             )
         if answer.status_code in (501, 503):
             return CollectError(
                 f"vault: {self.address} is sealed or not set up: {said}",
-                hint="unseal it (`bao operator unseal`, `vault operator unseal`) and scan again",
+                hint="unseal it (`bao operator unseal`, `vault operator unseal`) and run again",
             )
         return CollectError(
             f"vault: {self.address} does not serve requests: {said}",
-            hint="point collectors.vault.url at the active node; see sys/health and sys/leader",
+            hint=f"point {self.section}.url at the active node; see sys/health and sys/leader",
         )
 
     def _ask(
@@ -202,7 +203,7 @@ class Reader:
             answer = self._ask_once(method, path, body, params)
         if isinstance(answer, requests.RequestException):
             self.check()
-            return Refusal("failed", call, _short(f"{type(answer).__name__}: {answer}"))
+            return Refusal("failed", call, short(f"{type(answer).__name__}: {answer}"))
         if isinstance(answer, dict):
             if "sealed" in answer:  # the one call without data around its answer
                 return answer
@@ -210,7 +211,7 @@ class Reader:
             return data if isinstance(data, dict) else Refusal("failed", call, "the answer holds no data")
         if answer.status_code == 204:
             return {}
-        if answer.status_code == 404 and _is_from_a_vault(answer):
+        if answer.status_code == 404 and is_from_a_vault(answer):
             return None
         return self._refusal(call, method, path, answer, sudo=sudo)
 
@@ -228,7 +229,7 @@ class Reader:
     def _refusal(self, call: str, method: str, path: str, answer: requests.Response, *, sudo: bool) -> Refusal:
         if answer.status_code in (200, 404):
             return Refusal("failed", call, f"the answer is not whole JSON of a vault (HTTP {answer.status_code})")
-        reason = _short(f"{_errors(answer)} (HTTP {answer.status_code})")
+        reason = short(f"{told(answer)} (HTTP {answer.status_code})")
         if answer.status_code in (403, 503):
             self.check()
         if answer.status_code == 403:
@@ -259,7 +260,7 @@ def ask_each(
                 return
 
 
-def _is_from_a_vault(answer: requests.Response) -> bool:
+def is_from_a_vault(answer: requests.Response) -> bool:
     """What stands before a vault says 404 as well, for paths that it does not hand on."""
     return bool({"errors", "data"} & _said(answer).keys())
 
@@ -272,11 +273,11 @@ def _said(answer: requests.Response) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _errors(answer: requests.Response) -> str:
+def told(answer: requests.Response) -> str:
     errors = _said(answer).get("errors")
     return "; ".join(str(error) for error in errors) if errors else "no message"
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 1]}…"

@@ -12,11 +12,13 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
+from fixtures.aws.faults import Relay
 from fixtures.aws.simulator import Simulator
 from fixtures.aws.world import read_estate
 from nhiscan.collect import Context, load, run
 from nhiscan.model import Coverage, Record
 from nhiscan.secret import Secret
+from tests.aws.rotation import Aws
 
 AS_OF = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CALLER = "AKIA000000000EXAMPLE"
@@ -106,3 +108,9 @@ def moto(moto_url: str) -> Iterator[str]:
 @pytest.fixture
 def moto_iam(moto: str, credentials: None) -> Any:
     return boto3.client("iam", endpoint_url=moto, region_name="us-east-1")
+
+
+@pytest.fixture
+def aws(moto: str, credentials: None) -> Iterator[Aws]:
+    with Relay(moto) as relay:
+        yield Aws(moto, relay)

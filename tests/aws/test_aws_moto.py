@@ -57,8 +57,9 @@ def document(*statements: dict[str, Any]) -> str:
 
 
 def scanner_policy() -> dict[str, Any]:
-    """The policy as the README ships it."""
-    (text,) = re.findall(r"```json\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    """The policy as the README ships it; that of remediation stands in a section of its own."""
+    page = README.read_text(encoding="utf-8").partition("## Remediation")[0]
+    (text,) = re.findall(r"```json\n(.*?)```", page, flags=re.DOTALL)
     policy: dict[str, Any] = json.loads(text)
     return policy
 

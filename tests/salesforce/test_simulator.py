@@ -440,6 +440,109 @@ def test_a_change_wants_its_permission_and_a_field_that_can_be_changed(start: St
     assert org.rows("SELECT IsActive FROM User") == [{"IsActive": True}]
 
 
+def test_a_right_is_given_as_the_description_says(start: Start) -> None:
+    org = start()
+    path = f"{DATA}/sobjects/PermissionSetAssignment"
+    given = {"AssigneeId": org.world.add("User"), "PermissionSetId": org.world.add("PermissionSet")[:15]}
+    answer = org.send("POST", path, given)
+    made = answer.json()["id"]
+    assert (answer.status_code, answer.json()) == (201, {"id": made, "success": True, "errors": []})
+    (row,) = org.rows("SELECT Id, PermissionSetId, IsActive FROM PermissionSetAssignment")
+    assert (row["Id"], row["PermissionSetId"][:15], row["IsActive"]) == (made, given["PermissionSetId"], True)
+    assert error(org.send("POST", path, given)) == (400, "DUPLICATE_VALUE")
+
+
+def test_a_member_that_is_in_the_group_already_is_given_back(start: Start) -> None:
+    org = start()
+    given = {"GroupId": org.world.add("Group"), "UserOrGroupId": org.world.user_id}
+    made = [org.send("POST", f"{DATA}/sobjects/GroupMember", given).json()["id"] for _ in range(2)]
+    assert made[0] == made[1]
+    assert org.count("SELECT COUNT() FROM GroupMember") == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"AssigneeId": None}, "JSON_PARSER_ERROR"),
+        ({"PermissionSetId": None}, "REQUIRED_FIELD_MISSING"),
+        ({"PermissionSetGroupId": "0PG000000000001"}, "REQUIRED_FIELD_MISSING"),
+        ({"AssigneeId": "005' OR '"}, "MALFORMED_ID"),
+        ({"AssigneeId": "005000000000ZZZAAA"}, "MALFORMED_ID"),
+        ({"AssigneeId": "005000000000999AAA"}, "INVALID_CROSS_REFERENCE_KEY"),
+        ({"ExpirationDate": "tomorrow"}, "JSON_PARSER_ERROR"),
+        ({"IsActive": True}, "INVALID_FIELD_FOR_INSERT_UPDATE"),
+        ({"Bogus": 1}, "INVALID_FIELD"),
+    ],
+)
+def test_what_the_description_does_not_let_be_set_is_refused(start: Start, values: dict[str, Any], code: str) -> None:
+    org = start()
+    given = {"AssigneeId": org.world.user_id, "PermissionSetId": org.world.add("PermissionSet"), **values}
+    assert error(org.send("POST", f"{DATA}/sobjects/PermissionSetAssignment", given)) == (400, code)
+    assert org.count("SELECT COUNT() FROM PermissionSetAssignment") == 0
+
+
+@pytest.mark.parametrize("object_name", ["OauthToken", "UserLogin", "User", "AuthSession"])
+def test_what_supports_no_creation_is_not_created(start: Start, object_name: str) -> None:
+    assert error(start().send("POST", f"{DATA}/sobjects/{object_name}", {})) == (405, "METHOD_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize("object_name", ["OauthToken", "UserLogin", "User"])
+def test_what_supports_no_deletion_is_not_deleted(start: Start, object_name: str) -> None:
+    org = start()
+    record = org.world.add(object_name)
+    assert error(org.send("DELETE", f"{DATA}/sobjects/{object_name}/{record}")) == (405, "METHOD_NOT_ALLOWED")
+
+
+def test_a_user_can_be_unlocked_and_not_locked(start: Start) -> None:
+    org = start()
+    login = f"{DATA}/sobjects/UserLogin/{org.world.add('UserLogin', IsPasswordLocked=True)}"
+    assert org.send("PATCH", login, {"IsPasswordLocked": False}).status_code == 204
+    assert error(org.send("PATCH", login, {"IsPasswordLocked": True})) == (400, "FIELD_INTEGRITY_EXCEPTION")
+
+
+def test_what_is_not_shown_is_not_changed_either(start: Start) -> None:
+    org = start(permissions=TIERS["evidence"] | {"FreezeUsers"})
+    login = org.world.add("UserLogin")
+    assert error(org.send("PATCH", f"{DATA}/sobjects/UserLogin/{login}", {"IsFrozen": True})) == (404, "NOT_FOUND")
+    org.world.hidden.add("GroupMember")
+    assert error(org.send("POST", f"{DATA}/sobjects/GroupMember", {})) == (404, "NOT_FOUND")
+
+
+def test_each_user_asks_with_permissions_of_its_own_and_logs_in_by_an_app_that_lets_it(start: Start) -> None:
+    other = "other@acme.example"
+    org = start(others={other: BASE}, apps=(App("other-app", approved=frozenset({other})),))
+    org.world.add("User", Username=other, IsActive=True)
+    assert token(org.url, sub=other).json()["error"] == "invalid_grant"
+    assert token(org.url, iss="other-app").json()["error"] == "invalid_grant"
+    said = token(org.url, iss="other-app", sub=other).json()
+    theirs = Org(org.world, org.url, {"Authorization": f"Bearer {said['access_token']}"})
+    asked = "SELECT Id FROM UserLogin"
+    assert [org.query(asked).ok, theirs.query(asked).ok, org.query(asked).ok] == [True, False, True]
+
+
+def test_an_answer_can_be_lost_after_the_change_and_before_it(start: Start) -> None:
+    org = start(
+        faults=[
+            Fault("sobjects/UserLogin", method="PATCH", is_cut=True, on_calls=(1,)),
+            Fault("sobjects/UserLogin", 500, method="PATCH", is_done=True, on_calls=(1,)),
+        ]
+    )
+    login = f"{DATA}/sobjects/UserLogin/{org.world.add('UserLogin')}"
+    frozen = "SELECT COUNT() FROM UserLogin WHERE IsFrozen = true"
+    with pytest.raises(requests.ConnectionError):
+        org.send("PATCH", login, {"IsFrozen": True})
+    assert org.count(frozen) == 0
+    assert org.send("PATCH", login, {"IsFrozen": True}).status_code == 500
+    assert org.count(frozen) == 1
+
+
+def test_queries_can_be_late_to_show_a_change(start: Start) -> None:
+    org = start(stale_reads=2)
+    record = org.world.add("SetupEntityAccess")
+    assert org.send("DELETE", f"{DATA}/sobjects/SetupEntityAccess/{record}").status_code == 204
+    assert [org.count("SELECT COUNT() FROM SetupEntityAccess") for _ in range(3)] == [1, 1, 0]
+
+
 def test_an_oauth_token_ends_by_its_delete_token_and_a_session_by_its_own(start: Start) -> None:
     org = start()
     handle = "delete" + "-handle"

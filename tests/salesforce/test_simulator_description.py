@@ -59,7 +59,7 @@ ADDITIONS = {
         {"name": "User", "apis": ["data"], "fields": {"Name": "string?"}},
         {"name": "Network", "apis": ["data"], "fields": {"Id": "id"}, "parents": {"Owner": "User"}},
     ],
-    **{part: {} for part in ("enums", "unfilterable", "shown_with", "own_rows", "connect")},
+    **{part: {} for part in ("enums", "unfilterable", "shown_with", "own_rows", "writes", "connect")},
 }
 
 
@@ -104,7 +104,7 @@ def test_the_description_is_written_as_the_script_writes_it_and_holds_every_addi
             described = whole[api][addition["name"]]
             assert addition.get("fields", {}).items() <= described["fields"].items(), addition["name"]
             assert addition.get("parents", {}).items() <= described["parents"].items(), addition["name"]
-    for part in ("enums", "unfilterable", "shown_with", "own_rows", "connect"):
+    for part in ("enums", "unfilterable", "shown_with", "own_rows", "writes", "connect"):
         assert whole[part] == additions[part]
     assert slicer.written(whole) == text
 
@@ -118,6 +118,9 @@ def test_each_hand_written_fact_is_about_something_that_is_described() -> None:
         assert set(rule["permissions"]) <= permissions
     for name, rule in additions["own_rows"].items():
         assert rule["field"] in objects("data")[name].fields
+    for name, rule in additions["writes"].items():
+        assert {*rule.get("create", ()), *rule.get("update", ())} <= objects("data")[name].fields.keys()
+        assert set(rule["permissions"]) <= permissions
     for name, fields in additions["unfilterable"].items():
         assert set(fields) <= objects("data")[name].fields.keys()
     assert all(addition["page"] for addition in additions["object"])

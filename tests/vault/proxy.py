@@ -26,7 +26,8 @@ _ERRORS: Final = {403: "permission denied", 429: "request path: rate limit quota
 class Fault:
     """`path`: matches the whole of `METHOD path`. `on_calls`: only these, the first being 1; none: all.
 
-    `how`: a status, or "truncated" (the body ends early), "dropped" (no answer), "slow" (an answer after 1.5 seconds).
+    `how`: a status, or "truncated" (the body ends early), "dropped" (no answer, and nothing is done), "lost" (it is
+    done, and no answer comes), "slow" (an answer after 1.5 seconds).
     """
 
     path: str
@@ -70,6 +71,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet
 
         def _pass(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -100,6 +102,9 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 timeout=60,
                 allow_redirects=False,
             )
+            if fault is not None and fault.how == "lost":
+                self.close_connection = True
+                return
             content = passed.content
             if fault is not None and fault.how == "truncated":
                 content = content[: len(content) // 2]
@@ -108,11 +113,13 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         def _answer(self, status: int, content: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            if status == 307:
+                self.send_header("Location", self.path)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_LIST = do_POST = do_PUT = _pass  # noqa: N815 # names that the base class looks for
+        do_DELETE = do_GET = do_LIST = do_PATCH = do_POST = do_PUT = _pass  # noqa: N815 # names that the base class looks for
 
         def log_message(self, format: str, *args: object) -> None:
             del format, args

@@ -159,7 +159,7 @@ def test_a_token_that_ends_during_the_scan_ends_it_and_leaves_the_rest_failed(
         found = through(proxy, estate)
     assert {row.status for row in found.of("coverage")} == {"failed"}
     assert "the token is no good, or it ended" in str(found.coverage("credentials").reason)
-    assert "the token must live longer than the scan" in caplog.text
+    assert "the token must live longer than the run" in caplog.text
     assert found.of("auth_roles")  # what was read before is kept
     assert not [value for value in estate.values if value in caplog.text]
 
