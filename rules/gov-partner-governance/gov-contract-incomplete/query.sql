@@ -1,7 +1,9 @@
 -- Partners that hold access, or may hold it. Ended ones are a matter of offboarding, not of papers. Security terms are only
--- judged once half of the contracts say anything about them.
+-- judged once half of the contracts say anything about them, and ends once the register has a column for them.
 with terms as (
-    select max(case when field = 'security_terms' and 2 * filled >= rows then 1 else 0 end) as are_declared
+    select
+        max(case when field = 'security_terms' and 2 * filled >= rows then 1 else 0 end) as are_declared,
+        max(case when field = 'end_date' then 1 else 0 end) as have_ends
     from register_fields
     where holds = 'contracts'
 ),
@@ -11,7 +13,7 @@ looked as (
         case
             when p.contracts = 0 then 'no contract that grants it'
             when p.has_draft_only then 'its contract is a draft'
-            when p.contracts_in_force > 0 and p.is_end_missing then 'its contract has no end and does not renew itself by its terms'
+            when p.contracts_in_force > 0 and t.have_ends = 1 and p.is_end_missing then 'its contract has no end and does not renew itself by its terms'
             when p.contracts_in_force > 0 and t.are_declared = 1 and not p.security_terms then 'its contract has no security terms'
         end as problem,
         case

@@ -1,20 +1,6 @@
 -- Partners' identities whose sign-ins of late are in a log. A burst is one of an identity, or one network's on several identities of
 -- a partner: that one is told of the identity that was let in after it, else of the one that was tried most, not of each.
-with logs as (
-    -- the history that holds sign-ins: a system without one of its own keeps them among the calls
-    select
-        tenant_id,
-        max(history_from) as history_from,
-        max(case when status = 'complete' then 0 else 1 end) as has_holes
-    from coverage
-    where dataset = 'usage.logins'
-        or (
-            dataset = 'usage.calls'
-            and tenant_id not in (select tenant_id from coverage where dataset = 'usage.logins' and tenant_id is not null)
-        )
-    group by tenant_id
-),
-tries as (
+with tries as (
     select
         s.identity_key,
         f.partner_id,
@@ -145,7 +131,7 @@ select
     f.tenant_id,
     case
         when b.identity_key is not null or t.identity_key is not null then 'fail'
-        when l.has_holes = 1 or l.history_from > $recent_days_before then 'unknown'
+        when l.has_holes or l.history_from > $recent_days_before then 'unknown'
         when l.tenant_id is not null and l.history_from is null then 'unknown'
         else 'pass'
     end as outcome,
@@ -167,7 +153,7 @@ select
         else ''
     end as after,
     case
-        when l.has_holes = 1 then 'the log of sign-ins has holes'
+        when l.has_holes then 'the log of sign-ins has holes'
         when l.history_from > $recent_days_before
             then 'the log of sign-ins reaches back only to ' || substr(cast(l.history_from as varchar), 1, 10)
         when l.tenant_id is not null and l.history_from is null then 'nobody knows how far back the log of sign-ins reaches'
@@ -181,4 +167,4 @@ left join told t
     on t.identity_key = f.identity_key
     and t.place_of_identity = 1
     and (t.place = 1 or t.in_at is not null)
-left join logs l on l.tenant_id = f.tenant_id
+left join log_reach l on l.tenant_id = f.tenant_id and l.log = 'sign_ins'

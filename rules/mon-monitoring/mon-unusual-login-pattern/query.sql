@@ -1,21 +1,7 @@
 -- Partners' identities that signed in of late and of which 60 days of sign-ins before are known; who has fewer has no habits to break.
 -- New may be the country, the network where few were used before, and the device of a machine. The speed between two places is not
 -- weighed, because a log names countries and no distances; nor is the hour, because partners work in every time zone.
-with logs as (
-    -- the history that holds sign-ins: a system without one of its own keeps them among the calls
-    select
-        tenant_id,
-        max(history_from) as history_from,
-        max(case when status = 'complete' then 0 else 1 end) as has_holes
-    from coverage
-    where dataset = 'usage.logins'
-        or (
-            dataset = 'usage.calls'
-            and tenant_id not in (select tenant_id from coverage where dataset = 'usage.logins' and tenant_id is not null)
-        )
-    group by tenant_id
-),
-known as (
+with known as (
     select
         s.*,
         f.is_nhi,
@@ -98,7 +84,7 @@ select
     f.identity_id as subject_id,
     f.tenant_id,
     case
-        when l.has_holes = 1 or l.history_from > $history_days_before then 'unknown'
+        when l.has_holes or l.history_from > $history_days_before then 'unknown'
         when l.tenant_id is not null and l.history_from is null then 'unknown'
         when s.new_things > 0 then 'fail'
         else 'pass'
@@ -118,7 +104,7 @@ select
     || case when s.is_device_new = 1 and s.is_country_new + s.is_network_new > 0 then ' ' else '' end
     || case when s.is_device_new = 1 then 'with the device ' || s.device else '' end as what,
     case
-        when l.has_holes = 1 then 'the log of sign-ins has holes'
+        when l.has_holes then 'the log of sign-ins has holes'
         when l.history_from > $history_days_before
             then 'the log of sign-ins reaches back only to ' || substr(cast(l.history_from as varchar), 1, 10)
         when l.tenant_id is not null and l.history_from is null then 'nobody knows how far back the log of sign-ins reaches'
@@ -132,4 +118,4 @@ select
 from baselines b
 join identity_facts f on f.identity_key = b.identity_key
 left join signals s on s.identity_key = b.identity_key and s.place = 1
-left join logs l on l.tenant_id = f.tenant_id
+left join log_reach l on l.tenant_id = f.tenant_id and l.log = 'sign_ins'

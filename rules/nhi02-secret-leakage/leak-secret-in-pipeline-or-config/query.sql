@@ -10,7 +10,7 @@ with leaked as (
     left join credential_facts c on c.credential_id = p.credential_id
     where p.is_secret
         and not p.is_stored
-        and p.where_kind in ('environment', 'user_data', 'tag', 'parameter', 'ci_variable')
+        and p.where_kind in ('environment', 'user_data', 'tag', 'parameter', 'ci_variable', 'file')
     group by p.resource_id
 )
 select
@@ -32,5 +32,5 @@ select
 from resource_facts r
 left join leaked l on l.resource_id = r.resource_id
 where r.is_workload
-    or r.kind = 'parameter'
+    or r.kind in ('parameter', 'folder')
     or l.resource_id is not null

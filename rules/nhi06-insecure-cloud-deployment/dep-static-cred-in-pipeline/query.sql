@@ -1,4 +1,4 @@
--- Workloads, each of which can have a role. Keys whose id begins with ASIA end by themselves and are left out, as are keys
+-- Workloads, each of which can have a role, and repositories whose builds can. Keys whose id begins with ASIA end by themselves and are left out, as are keys
 -- that no longer work.
 with carried as (
     select
@@ -13,7 +13,7 @@ with carried as (
     left join credential_facts c on c.credential_id = p.credential_id
     where p.kind = 'aws_access_key_id'
         and p.native_id like 'AKIA%'
-        and p.where_kind in ('environment', 'user_data', 'ci_variable')
+        and p.where_kind in ('environment', 'user_data', 'ci_variable', 'pipeline')
     group by p.resource_id
 )
 select
@@ -44,3 +44,4 @@ left join (
     group by native_id
 ) c on c.native_id = k.live_key
 where r.is_workload
+    or r.kind = 'repository'

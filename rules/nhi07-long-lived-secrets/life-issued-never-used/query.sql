@@ -1,5 +1,6 @@
 -- Live credentials, but for the tokens that an app holds, which are the app's to renew, and sessions. A CRM dates the sign-ins of an
 -- account, however they were made: a password there was never used where the account never was, and is not judged where it was.
+-- An invitation stands only as long as nobody accepted it.
 with judged as (
     select
         c.*,
@@ -7,7 +8,8 @@ with judged as (
             when c.kind = 'password' and coalesce(c.provider, '') in ('salesforce', 'hubspot') then 1
             else 0
         end as is_of_account,
-        case when f.last_used_known and f.last_used_at is null then 1 else 0 end as is_account_unused
+        case when f.last_used_known and f.last_used_at is null then 1 else 0 end as is_account_unused,
+        case when c.kind = 'invitation' then $invite_days_before else $unused_days_before end as issued_before
     from credential_facts c
     left join identity_facts f on f.identity_key = c.identity_key
 )
@@ -16,10 +18,10 @@ select
     c.tenant_id,
     case
         when c.last_used_at is not null then 'pass'
-        when c.created_at >= $unused_days_before then 'pass'
+        when c.created_at >= c.issued_before then 'pass'
         when not coalesce(c.last_used_known, false) and c.is_of_account = 0 then 'unknown'
         when c.created_at is null then 'unknown'
-        when c.created_at < $unused_days_before then 'fail'
+        when c.created_at < c.issued_before then 'fail'
         else 'pass'
     end as outcome,
     case when c.level >= 3 then 'medium' else 'low' end as severity,

@@ -8,6 +8,7 @@ with copies as (
         max(p.environment) as environment
     from secret_places p
     where p.holder_id is not null
+        and p.value_number is not null
     group by p.value_number, p.holder_id
 ),
 sides as (

@@ -1,4 +1,4 @@
--- Live credentials that can be given out. Workloads are told by their settings; else by use, where both the networks and the
+-- Live credentials that can be given out. Workloads, builds among them, are told by their settings; else by use, where both the networks and the
 -- programs must differ: one workload has many addresses, and one program runs in many workloads.
 with settings_of as (
     select
@@ -7,7 +7,7 @@ with settings_of as (
     from secret_places p
     join resource_facts r on r.resource_id = p.resource_id
     where p.credential_id is not null
-        and r.is_workload
+        and (r.is_workload or p.where_kind = 'pipeline')
     group by p.credential_id
 ),
 used_from as (

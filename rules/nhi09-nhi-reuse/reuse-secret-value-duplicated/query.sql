@@ -9,6 +9,7 @@ with copies as (
     from secret_places p
     where p.is_secret
         and p.holder_id is not null
+        and p.value_number is not null
     group by p.value_number, p.holder_id
 ),
 shared as (

@@ -12,20 +12,6 @@ with contacts as (
     group by partner_id
     having count(distinct lower(trim(mail))) >= $min_contacts
 ),
-logs as (
-    -- the history that holds sign-ins: a system without one of its own keeps them among the calls
-    select
-        tenant_id,
-        max(history_from) as history_from,
-        max(case when status = 'complete' then 0 else 1 end) as has_holes
-    from coverage
-    where dataset = 'usage.logins'
-        or (
-            dataset = 'usage.calls'
-            and tenant_id not in (select tenant_id from coverage where dataset = 'usage.logins' and tenant_id is not null)
-        )
-    group by tenant_id
-),
 -- accounts may have been missed; that apps and keys are listed nowhere hides no account of a person
 unread as (
     select distinct tenant_id
@@ -55,13 +41,13 @@ accounts as (
         coalesce(v.sign_ins, 0) as sign_ins,
         case
             when l.tenant_id is null then 1
-            when l.has_holes = 1 or coalesce(l.history_from > $window_days_before, true) then 1
+            when l.has_holes or coalesce(l.history_from > $window_days_before, true) then 1
             else 0
         end as is_unseen,
         case when n.tenant_id is null then 0 else 1 end as is_unread
     from identity_facts f
     left join visits v on v.identity_key = f.identity_key
-    left join logs l on l.tenant_id = f.tenant_id
+    left join log_reach l on l.tenant_id = f.tenant_id and l.log = 'sign_ins'
     left join unread n on n.tenant_id = f.tenant_id
     where f.partner_id is not null
         and f.is_enabled

@@ -52,20 +52,6 @@ visits as (
         and s.is_success
     group by s.identity_key
 ),
-logs as (
-    -- the history that holds sign-ins: a system without one of its own keeps them among the calls
-    select
-        tenant_id,
-        max(history_from) as history_from,
-        max(case when status = 'complete' then 0 else 1 end) as has_holes
-    from coverage
-    where dataset = 'usage.logins'
-        or (
-            dataset = 'usage.calls'
-            and tenant_id not in (select tenant_id from coverage where dataset = 'usage.logins' and tenant_id is not null)
-        )
-    group by tenant_id
-),
 leavers as (
     select lower(trim(mail)) as mail
     from people
@@ -83,7 +69,7 @@ weighed as (
         coalesce(v.by_program, 0) as by_program,
         case when h.last_used_at >= $window_days_before then 1 else 0 end as is_used,
         case
-            when l.tenant_id is null or l.has_holes = 1 then 1
+            when l.tenant_id is null or l.has_holes then 1
             when coalesce(l.history_from > $window_days_before, true) then 1
             else 0
         end as is_unseen,
@@ -91,7 +77,7 @@ weighed as (
     from held h
     join identity_facts f on f.identity_key = h.identity_key
     left join visits v on v.identity_key = h.identity_key
-    left join logs l on l.tenant_id = f.tenant_id
+    left join log_reach l on l.tenant_id = f.tenant_id and l.log = 'sign_ins'
 ),
 judged as (
     select

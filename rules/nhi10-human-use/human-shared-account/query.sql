@@ -38,20 +38,6 @@ statements as (
     join names n on n.name = lower(trim(t.subject_id)) and n.partner_id = a.partner_id
     where coalesce(a.attested_at <= $as_of, true)
 ),
-logs as (
-    -- the history that holds sign-ins: a system without one of its own keeps them among the calls
-    select
-        tenant_id,
-        max(history_from) as history_from,
-        max(case when status = 'complete' then 0 else 1 end) as has_holes
-    from coverage
-    where dataset = 'usage.logins'
-        or (
-            dataset = 'usage.calls'
-            and tenant_id not in (select tenant_id from coverage where dataset = 'usage.logins' and tenant_id is not null)
-        )
-    group by tenant_id
-),
 visits as (
     select
         s.identity_key,
@@ -89,7 +75,7 @@ select
         when s.answer = 'shared' then 'fail'
         when u.devices > $max_devices and u.networks > $max_devices then 'fail'
         when u.overlaps > 0 then 'fail'
-        when l.has_holes = 1 or l.history_from > $window_days_before then 'unknown'
+        when l.has_holes or l.history_from > $window_days_before then 'unknown'
         when l.tenant_id is not null and l.history_from is null then 'unknown'
         when u.devices = 0 and u.countries = 0 then 'unknown'
         else 'pass'
@@ -106,7 +92,7 @@ select
             || cast($window_days as varchar) || ' days'
     end as how,
     case
-        when l.has_holes = 1 then 'the log of sign-ins has holes'
+        when l.has_holes then 'the log of sign-ins has holes'
         when l.history_from > $window_days_before
             then 'the log of sign-ins reaches back only to ' || substr(cast(l.history_from as varchar), 1, 10)
         when l.tenant_id is not null and l.history_from is null then 'nobody knows how far back the log of sign-ins reaches'
@@ -123,6 +109,6 @@ select
 from people p
 left join used u on u.identity_key = p.identity_key
 left join statements s on s.identity_key = p.identity_key and s.place = 1
-left join logs l on l.tenant_id = p.tenant_id
+left join log_reach l on l.tenant_id = p.tenant_id and l.log = 'sign_ins'
 where u.identity_key is not null
     or s.answer = 'shared'
