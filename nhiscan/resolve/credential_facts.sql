@@ -22,6 +22,7 @@ select c.credential_key,
     case when c.last_used_known then coalesce(c.last_used_at, c.created_at) end as idle_since,
     c.expires_at,
     c.expiry_known,
+    cast(ceil((epoch(c.expires_at) - epoch(c.created_at)) / 86400) as bigint) as lifetime_days,
     c.max_ttl_s,
     c.period_s,
     -- an AWS key works from anywhere unless a policy of its identity says else

@@ -4,8 +4,16 @@ create or replace temp table stated as
 select identity_key,
     arg_min(lower(trim(environment)), (not is_exact, -length(pattern), decision)) filter (trim(environment) <> '')
         as environment,
-    arg_min(purpose, (not is_exact, -length(pattern), decision)) filter (trim(purpose) <> '') as purpose
+    arg_min(purpose, (not is_exact, -length(pattern), decision)) filter (trim(purpose) <> '') as purpose,
+    arg_min(ai_agent, (not is_exact, -length(pattern), decision)) filter (ai_agent is not null) as ai_agent
 from decisions
+group by identity_key;
+
+create or replace temp table tagged_agents as
+select identity_key, bool_or(lower(trim(value)) in ('true', 'yes', '1', 'ja')) as is_ai_agent
+from tags
+where lower(replace(name, '_', '-')) in ('ai-agent', 'aiagent')
+    and lower(trim(value)) in ('true', 'yes', '1', 'ja', 'false', 'no', '0', 'nein')
 group by identity_key;
 
 -- Somebody outside may become it. A principal "*" that a condition narrows is outside only when the condition names an outside

@@ -1,8 +1,9 @@
 -- Credentials that work now, and which app may act as whom with them. A removed app's tokens still act, a blocked one's do not.
+-- Who was invited has nothing but the invitation, which whoever reads it may accept.
 create or replace temp view live as
 select c.*,
     lower(c.status) = 'active'
-    and i.status = 'enabled'
+    and (i.status = 'enabled' or (i.status = 'invited' and c.kind = 'invitation'))
     and coalesce(a.status = 'enabled' or a.is_installed is false, true)
     and (c.expires_at is null or c.expires_at > s.as_of) as is_live
 from credentials c

@@ -15,11 +15,13 @@ select i.identity_key,
     i.status = 'enabled' as is_enabled,
     coalesce(i.is_provider_owned, false) as is_provider_owned,
     case
-        when coalesce(l.live_tokens, 0) > 0 then true
+        -- of a disabled identity no credential is live, of an invited one its invitation may be
+        when coalesce(l.live_tokens, 0) + coalesce(h.live_credentials, 0) > 0 then true
         when i.status <> 'enabled' then false
-        when coalesce(h.live_credentials, 0) > 0 or x.identity_key is not null then true
-        -- a CRM lets its people sign in, and by single sign-on without a password there
+        when x.identity_key is not null then true
+        -- a CRM lets its people sign in, and by single sign-on without a password there; a portal whoever is on its list
         when (i.licence is not null or i.provider = 'hubspot') and i.kind in ('human_user', 'guest') then true
+        when i.provider = 'portal' then true
         when cc.tenant_id is null then null
         else false
     end as has_access,
@@ -79,9 +81,13 @@ select i.identity_key,
     i.licence,
     i.is_installed,
     i.role_changed_at,
-    i.derived_from
+    i.derived_from,
+    coalesce(d.ai_agent, t.is_ai_agent, i.is_ai_agent) as is_ai_agent,
+    i.invited_at,
+    i.created_by
 from identities i
-left join stated d using (identity_key)
+left join tagged_agents t on t.identity_key = i.identity_key
+left join stated d on d.identity_key = i.identity_key
 left join tenant_environments e on e.tenant_id = i.tenant_id
 left join open_to_outside x on x.identity_key = i.identity_key
 left join holdings_of h on h.identity_key = i.identity_key

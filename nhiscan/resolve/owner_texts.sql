@@ -14,6 +14,12 @@ from (
     select owner_mail
     from partner_accounts
     union
+    select unnest([approved_by, requested_by])
+    from acceptances
+    union
+    select unnest([approved_by, requested_by])
+    from requests
+    union
     select value
     from tags
     where name in (select name from owner_tags)

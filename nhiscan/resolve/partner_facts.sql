@@ -2,7 +2,22 @@
 delete from partner_facts;
 
 insert into partner_facts by name
-with held as (
+with delegations as (
+    select g.identity_key
+    from grants g
+    cross join scans s
+    where g.source = 'delegation'
+        and coalesce(g.expires_at > s.as_of, true)
+),
+delegates as (
+    select identity_key
+    from delegations
+    union
+    select m.identity_key
+    from memberships m
+    where m.group_key in (select identity_key from delegations)
+),
+held as (
     select a.partner_id,
         count(*) as identities,
         sum(f.live_credentials)::bigint as live_credentials,
@@ -11,13 +26,17 @@ with held as (
         max(f.level) as level,
         max(f.last_used_at) as last_used_at,
         coalesce(bool_or(f.environment = 'prod'), false) as touches_production,
-        bool_or(f.environment is null) as is_environment_unknown
+        bool_or(f.environment is null) as is_environment_unknown,
+        min(f.created_at) as first_access_at,
+        coalesce(bool_or(f.is_enabled and (f.kind = 'delegated_admin' or d.identity_key is not null)), false) as is_delegated_admin,
+        max(f.level) filter (f.has_access) as usable_level
     from (
         select distinct identity_key, partner_id
         from identity_partners
         where verdict = 'asserted'
     ) a
     join identity_facts f using (identity_key)
+    left join delegates d using (identity_key)
     group by a.partner_id
 ),
 disputed as (
@@ -84,6 +103,14 @@ business_owners as (
         partition by b.partner_id
         order by case a.person_status when 'active' then 0 when 'unknown' then 1 else 2 end, a.mail
     ) = 1
+),
+assigned as (
+    select a.partner_id, count(distinct a.package_id) as packages
+    from package_assignments a
+    cross join scans s
+    where coalesce(a.assigned_at <= s.as_of::date, true)
+        and coalesce(a.expires_at >= s.as_of::date, true)
+    group by a.partner_id
 )
 select p.partner_id,
     p.name,
@@ -117,10 +144,35 @@ select p.partner_id,
     c.ended_at,
     c.is_renewal_unconfirmed,
     case
-        when h.touches_production then true
+        when h.touches_production or p.touches_production then true
         when h.is_environment_unknown then null
         else false
     end as touches_production,
+    p.stage,
+    p.trust_label,
+    p.classified_at::timestamp as classified_at,
+    p.handles_customer_data,
+    p.due_diligence_at::timestamp as due_diligence_at,
+    p.due_diligence_result,
+    p.due_diligence_valid_to::timestamp as due_diligence_valid_to,
+    p.onboarded_at::timestamp as onboarded_at,
+    p.onboarded_by,
+    p.onboarding_approved_by,
+    p.revoke_runbook,
+    p.revoke_runbook_tested_at::timestamp as revoke_runbook_tested_at,
+    coalesce(g.packages, 0) as packages,
+    h.first_access_at,
+    coalesce(h.is_delegated_admin, false) as is_delegated_admin,
+    case
+        when h.has_access is not true then null
+        when h.usable_level >= 5 then 'critical'
+        -- what reaches customers' data in production weighs one step more
+        when h.usable_level = 4 and p.handles_customer_data and (h.touches_production or p.touches_production) then 'critical'
+        when h.usable_level = 4 then 'high'
+        when h.usable_level = 3 and p.handles_customer_data and (h.touches_production or p.touches_production) then 'high'
+        when h.usable_level = 3 or p.handles_customer_data then 'medium'
+        else 'low'
+    end as computed_risk_tier,
     p.register_row
 from partner_rows p
 left join partner_risks k using (partner_id)
@@ -129,4 +181,5 @@ left join disputed d using (partner_id)
 left join contracted n using (partner_id)
 left join concluded c using (partner_id)
 left join business_owners b using (partner_id)
+left join assigned g using (partner_id)
 order by p.partner_id

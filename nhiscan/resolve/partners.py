@@ -76,11 +76,12 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(_sql(name))
 
 
-def read_register(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+def read_register(con: duckdb.DuckDBPyConnection, *, is_every: bool = False) -> list[tuple[Any, ...]]:
     """The partners (id, name, legal name, row), and how they are called in temporary tables.
 
     `alias_keys`: aliases in force at as_of, in every form in which our systems write them. `partner_tags`: names of
     tags that speak of a partner. `tag_values`: whom the values of these mean, on identities and resources.
+    `is_every`: aliases that have ended, and those that others share, count as well.
     """
     partners: list[tuple[Any, ...]] = con.execute(
         "select distinct partner_id, name, legal_name, register_row from partners order by all"
@@ -92,14 +93,18 @@ def read_register(con: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
         cross join scans s
         where a.value <> ''
             and a.partner_id in (select partner_id from partners)
-            and (a.valid_from is null or a.valid_from <= s.as_of::date)
-            and (a.valid_to is null or a.valid_to >= s.as_of::date)
+            and ($is_every or a.valid_from is null or a.valid_from <= s.as_of::date)
+            and ($is_every or a.valid_to is null or a.valid_to >= s.as_of::date)
         order by all
-        """
+        """,
+        {"is_every": is_every},
     ).fetchall()
     # One row that calls a value shared is enough: nobody is named by it.
     shared = {
-        (kind, key) for _, kind, value, _, exclusive, _ in aliases if not exclusive for key in alias_forms(kind, value)
+        (kind, key)
+        for _, kind, value, _, exclusive, _ in aliases
+        if not exclusive and not is_every
+        for key in alias_forms(kind, value)
     }
     aliases += _accounts(con)
     aliases = [

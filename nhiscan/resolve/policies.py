@@ -28,6 +28,7 @@ class Secret(NamedTuple):
     capabilities: int
     environment: str | None
     partner_id: str | None
+    resource_key: int
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class Store:
 
     def _place(self, path: str) -> int:
         return bisect_left(self.secrets, path, key=lambda secret: secret.path)
+
+
+class Opened(NamedTuple):
+    """What rules let be read: the secrets, the ways by which, and which of these are everything of their kind."""
+
+    secrets: set[Secret]
+    by_target: dict[Target, list[Hit]]
+    whole: dict[Target, Any]
 
 
 class Reads(NamedTuple):
@@ -61,7 +70,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     """Reads policies, bindings, resource_facts and identity_facts."""
     policies = read_policies(con)
     estates = read_estates(con, policies)
-    stores = _stores(con, estates)
+    found = stores(con, estates)
     targets = {tenant: Targets(table(), estate) for tenant, estate in estates.items()} if policies else {}
     insert_rows(
         con,
@@ -77,7 +86,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
             ("is_everything_readable", "boolean"),
             ("evidence", "varchar"),
         ),
-        batched(_rows(policies, targets, stores)),
+        batched(_rows(policies, targets, found)),
     )
     for name in ("vault_holders", "policy_facts"):
         con.execute(resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
@@ -94,21 +103,8 @@ def reads(policy: Policy, targets: Targets, store: Store) -> Reads:
     """What a policy lets be read when it is the only one; what hangs on a holder's own name is left out."""
     if policy.document.problem:
         return Reads(None, None, None, None, None, None, None, f"could not be read: {policy.document.problem}")
-    acl = Acl(placed([policy], Holder("unknown")))
-    answers = Answers(acl, is_readable=True)
-    by_target: dict[Target, list[Hit]] = defaultdict(list)
-    for hit in answers.hits(targets):
-        if hit.target.entry.verb == "read-secret" and (hit.certainty != "potential" or hit.target.is_guess):
-            by_target[hit.target].append(hit)
-    whole = {target: answer for target in by_target if (answer := answers.whole(target))}
+    found, by_target, whole = opened(Acl(placed([policy], Holder("unknown"))), targets, store)
     mounts = {t.mount for t, (certainty, _) in whole.items() if t.mount and certainty != "potential"}
-    cut = {target for path in acl.decisions for target, shared in targets.met(path) if shared != target.pattern}
-    found: set[Secret] = set()
-    for target, hits in by_target.items():
-        if target in whole and target not in cut:
-            found.update(secret for secret in store.below(target.pattern) if secret.capabilities & target.capabilities)
-        else:
-            found.update(secret for hit in hits for secret in store.below(hit.paths) if _is_read(acl, secret))
     partners = sorted({secret.partner_id for secret in found if secret.partner_id})
     is_blind = any(target.is_guess for target in by_target)
     givers = dict.fromkeys(giver.rule.evidence for _, giver in whole.values())
@@ -125,6 +121,24 @@ def reads(policy: Policy, targets: Targets, store: Store) -> Reads:
     )
 
 
+def opened(acl: Acl, targets: Targets, store: Store) -> Opened:
+    """Which secrets of a vault rules open."""
+    answers = Answers(acl, is_readable=True)
+    by_target: dict[Target, list[Hit]] = defaultdict(list)
+    for hit in answers.hits(targets):
+        if hit.target.entry.verb == "read-secret" and (hit.certainty != "potential" or hit.target.is_guess):
+            by_target[hit.target].append(hit)
+    whole = {target: answer for target in by_target if (answer := answers.whole(target))}
+    cut = {target for path in acl.decisions for target, shared in targets.met(path) if shared != target.pattern}
+    found: set[Secret] = set()
+    for target, hits in by_target.items():
+        if target in whole and target not in cut:
+            found.update(secret for secret in store.below(target.pattern) if secret.capabilities & target.capabilities)
+        else:
+            found.update(secret for hit in hits for secret in store.below(hit.paths) if _is_read(acl, secret))
+    return Opened(found, by_target, whole)
+
+
 def _is_read(acl: Acl, secret: Secret) -> bool:
     decision = acl.decide(secret.path)
     return decision is not None and bool(decision.capabilities & secret.capabilities) and not decision.is_guess
@@ -135,15 +149,16 @@ def _listed(rules: Sequence[str]) -> str | None:
     return ("; ".join(rules[:_SHOWN_RULES]) + (f"; and {rest} more" if rest > 0 else "")) or None
 
 
-def _stores(con: duckdb.DuckDBPyConnection, estates: Mapping[str, Estate]) -> dict[str, Store]:
+def stores(con: duckdb.DuckDBPyConnection, estates: Mapping[str, Estate]) -> dict[str, Store]:
+    """The secrets of each vault; a field of one is in it."""
     found: dict[str, list[Secret]] = {tenant: [] for tenant in estates}
-    for tenant, native_id, kind, environment, partner_id in con.execute(
-        "select r.tenant_id, r.native_id, s.kind, f.environment, f.partner_id from stored_secrets s "
+    for tenant, native_id, kind, environment, partner_id, key in con.execute(
+        "select r.tenant_id, r.native_id, s.kind, f.environment, f.partner_id, r.resource_key from stored_secrets s "
         "join resources r on r.resource_key = s.resource_key "
         "left join resource_facts f on f.resource_key = s.resource_key "
         "where r.provider = 'vault' and r.kind <> 'secret_field' order by all"
     ).fetchall():
         read = reading(native_id, kind, estates[tenant]) if tenant in estates else None
         if read is not None:
-            found[tenant].append(Secret(*read, environment, partner_id))
+            found[tenant].append(Secret(*read, environment, partner_id, key))
     return {tenant: Store(tuple(sorted(secrets, key=lambda each: each.path))) for tenant, secrets in found.items()}

@@ -110,6 +110,7 @@ select r.resource_key,
     f.level,
     r.encrypted_at_rest,
     r.encrypted_in_transit,
+    r.audience,
     case when l.resource_key is not null then l.is_outside when g.tenant_id is not null then false end as is_open_to_outside
 from resources r
 left join tagged_environments e using (resource_key)

@@ -33,7 +33,8 @@ found as (
     select p.identity_key, p.credential_key, p.evidence, s.resource_key, s.identity_key, s.where_kind, null, 'definite'
     from places p
     join sightings s on s.sighting_id = p.place_id
-    where s.kind <> 'aws_access_key_id' -- opens nothing alone
+    where s.provider <> 'files' -- who reads these is not in the inventory
+        and s.kind not in (select id_kind from id_kinds)
     union all
     -- a role of a vault's AWS engine: whether AWS lets the vault assume it was not asked
     select i.identity_key, null, 'the vault hands out sessions of ' || i.native_id, t.resource_key, null, 'store', t.kind,
@@ -48,7 +49,8 @@ found as (
         s.where_kind, null, 'potential'
     from sightings s
     cross join unread u
-    where s.kind = 'aws_secret_access_key'
+    where s.provider <> 'files'
+        and s.kind = 'aws_secret_access_key'
         and s.sighting_id not in (select place_id from linked)
 )
 select distinct

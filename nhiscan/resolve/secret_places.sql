@@ -1,4 +1,4 @@
--- seen, seen_values, linked -> secret_places
+-- seen, seen_values, linked, doubted -> secret_places
 delete from secret_places;
 
 insert into secret_places by name
@@ -13,12 +13,13 @@ select p.place_id, v.value_number, p.is_stored, p.is_secret, p.kind, p.where_kin
     coalesce(r.partner_name, h.partner_name) as partner_name,
     c.credential_id,
     i.identity_id,
-    l.evidence
+    coalesce(l.evidence, d.evidence) as evidence
 from seen p
-join seen_values v using (fingerprint)
+left join seen_values v using (fingerprint)
 left join resource_facts r on r.resource_key = p.resource_key
 left join identity_facts h on h.identity_key = p.identity_key
 left join linked l on l.place_id = p.place_id
+left join doubted d on d.place_id = p.place_id
 left join credentials c on c.credential_key = l.credential_key
 left join identities i on i.identity_key = l.identity_key
 order by p.place_id

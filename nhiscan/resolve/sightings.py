@@ -13,6 +13,6 @@ import duckdb
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
-    """Fills secret_places and credential_sources; reads identity_facts and resource_facts."""
-    for name in ("secret_links.sql", "secret_places.sql", "credential_sources.sql"):
+    """Fills secret_places, leak_facts and credential_sources; reads identity_facts and resource_facts."""
+    for name in ("secret_links.sql", "secret_places.sql", "leak_facts.sql", "credential_sources.sql"):
         con.execute(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))

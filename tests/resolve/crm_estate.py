@@ -29,16 +29,13 @@ from nhiscan.model import (
     Use,
 )
 from nhiscan.resolve import (
-    apps,
     contracts,
+    crm_facts,
     facts,
     owners,
     partners,
     paths,
     privileges,
-    records,
-    roles,
-    settings,
     sign_ins,
 )
 
@@ -70,10 +67,7 @@ _STEPS: Final = (
     privileges.run,
     paths.run,
     facts.run,
-    apps.run,
-    roles.run,
-    records.run,
-    settings.run,
+    crm_facts.run,
     sign_ins.run,
 )
 

@@ -10,7 +10,7 @@ import pytest
 
 from nhiscan import path
 from nhiscan.model import AppSettings, Credential, Identity, Membership, Sign
-from nhiscan.resolve import apps, facts, partners, privileges
+from nhiscan.resolve import crm_facts, facts, partners, privileges
 from tests.resolve.crm_estate import ACCOUNTS, AS_OF, Crm, rows
 
 DAY = timedelta(days=1)
@@ -258,7 +258,7 @@ def test_the_widest_scope_is_said_only_where_it_is_known(
 ) -> None:
     crm = Crm()
     crm.app("sync", *scopes)
-    assert fact(crm.resolve(partners.run, facts.run, apps.run), "sync", "gives", "app_facts") == (gives,)
+    assert fact(crm.resolve(partners.run, facts.run, crm_facts.run), "sync", "gives", "app_facts") == (gives,)
 
 
 def test_a_key_is_its_own_token() -> None:
@@ -279,7 +279,7 @@ def test_a_key_is_its_own_token() -> None:
             created_at=AS_OF - DAY,
         ),
     )
-    con = crm.resolve(partners.run, facts.run, apps.run)
+    con = crm.resolve(partners.run, facts.run, crm_facts.run)
     columns = "tokens, token_users, partners, oldest_token_at, token_use_known"
     assert fact(con, "key", columns, "app_facts") == (1, 0, 1, (AS_OF - DAY).replace(tzinfo=None), False)
     assert fact(con, "key", "has_access, live_credentials") == (True, 1)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from nhiscan.model import Alias, DataObject, Grant, Sign
-from nhiscan.resolve import facts, partners, records
+from nhiscan.resolve import crm_facts, facts, partners
 from tests.resolve.crm_estate import ACCOUNTS, AS_OF, Crm, rows
 
 _WIDTHS: Final = {None: -1, "own": 0, "account": 1, "team": 2, "all": 3}
@@ -21,7 +21,7 @@ def access(
     crm: Crm, columns: str = "can_read, can_write, record_scope, record_scope_high"
 ) -> dict[tuple[str, str], tuple[Any, ...]]:
     found = rows(
-        crm.resolve(partners.run, facts.run, records.run),
+        crm.resolve(partners.run, facts.run, crm_facts.run),
         f"select i.name, r.name, {columns} from record_access a join identities i using (identity_key) "
         "join resources r using (resource_key)",
     )
@@ -391,7 +391,7 @@ def test_the_org_itself_is_no_holder() -> None:
 
 def fields(crm: Crm) -> list[tuple[Any, ...]]:
     return rows(
-        crm.resolve(partners.run, facts.run, records.run),
+        crm.resolve(partners.run, facts.run, crm_facts.run),
         "select i.name, r.name, evidence from field_access join identities i using (identity_key) "
         "join resources r using (resource_key) order by all",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nhiscan.model import Membership, Setting
-from nhiscan.resolve import facts, partners, settings
+from nhiscan.resolve import crm_facts, facts, partners
 from tests.resolve.crm_estate import Crm, rows
 
 NAME = "password.min_length"
@@ -11,7 +11,7 @@ NAME = "password.min_length"
 
 def affected(crm: Crm) -> list[tuple[object, ...]]:
     return rows(
-        crm.resolve(partners.run, facts.run, settings.run),
+        crm.resolve(partners.run, facts.run, crm_facts.run),
         "select split_part(setting_id, ':setting/', 2), number, affected, partners, partner_names "
         "from setting_facts order by setting_id",
     )

@@ -1,4 +1,4 @@
-"""What outsiders and partners' identities may do with the objects and fields of a CRM, and how many records they see.
+"""What a CRM adds: as whom apps act, who is in which group, what partners reach, and to whom a policy value applies.
 
 An app sees what the users see whose live tokens it holds, as far as its scopes let it.
 """
@@ -15,15 +15,18 @@ _STEPS: Final = (
     "partner_rows",
     "held_tokens",
     "group_members",
+    "app_facts",
+    "role_facts",
     "record_rights",
     "record_access",
     "field_access",
+    "setting_facts",
 )
 _LARGE: Final = ("said_rights", "set_objects", "set_rights", "set_fields")
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
-    """Fills record_access and field_access; reads identity_facts."""
+    """Fills app_facts, role_facts, record_access, field_access, setting_facts; reads identity_facts and privileges."""
     for name in _STEPS:
         con.execute(resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
     for name in _LARGE:
