@@ -107,6 +107,10 @@ def test_every_subject_and_decoy_was_really_scanned(demo: Run) -> None:
         union all
         select setting_id from setting_facts
         union all
+        select leak_id from leak_facts
+        union all
+        select acceptance_id from acceptances
+        union all
         select value from company where kind = 'tenant'
         """
     ).fetchall()
