@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib import resources
@@ -23,12 +23,14 @@ import duckdb
 import jinja2
 from markupsafe import Markup
 
-from nhiscan import path, printable, remedy
-from nhiscan.model import SEVERITIES
+from nhiscan import path, printable, programme, remedy
+from nhiscan.atomic import write_text
 from nhiscan.narrow import MASK, Scope, narrow
-from nhiscan.store import write_text
+from nhiscan.severities import SEVERITIES
 
 Row = dict[str, Any]
+# Ids of findings -> for each (what, how): `do` a sentence, `run` a command, `page` where to click.
+ByHand = Callable[[Sequence[str]], Mapping[str, Sequence[tuple[str, str]]]]
 
 SUMMARY_VERSION: Final = 1
 OWASP: Final = {
@@ -101,7 +103,14 @@ class _Reader:
     dropped: list[str] = field(default_factory=list)
 
     def rows(self, query: str, **params: Any) -> list[Row]:
-        result = self.con.execute(_text("sql", f"{query}.sql"), params or None)
+        return self._rows(_text("sql", f"{query}.sql"), params)
+
+    def named(self, query: str, **params: str) -> list[Row]:
+        """Rows of a query of the shipped pack."""
+        return self._rows(_text("queries", f"{query}.sql"), params)
+
+    def _rows(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
+        result = self.con.execute(sql, dict(params) or None)
         names = [column[0] for column in result.description]
         found = [dict(zip(names, values, strict=True)) for values in result.fetchall()]
         return found if self.scope is None else [self._masked(row) for row in found]
@@ -131,15 +140,17 @@ def render(
     owner: str | None = None,
     generated_at: datetime,
     limits: Limits = Limits(),
+    by_hand: ByHand | None = None,
 ) -> str:
     """The report as one HTML text; the same scan and arguments give the same text.
 
-    `partner` (id, or name where only one has it) and `owner` (mail address) narrow it to what is theirs.
+    `partner` (id, or name where only one has it) and `owner` (mail address) narrow it to what is theirs. `by_hand` says
+    what a person does about a finding; a narrowed report leaves that out, since commands name what others hold.
     Raises: NhiscanError for a partner or owner that the scan does not know.
     """
     cursor, scope = narrow(con, partner=partner, owner=owner)
     try:
-        page = _page(_Reader(cursor, scope), limits)
+        page = _page(_Reader(cursor, scope), limits, by_hand if scope is None else None)
     finally:
         cursor.close()
     css = _squeezed(_text("style.css"))
@@ -269,10 +280,11 @@ def band(score: float) -> str:
 # What stands on the page
 
 
-def _page(reader: _Reader, limits: Limits) -> dict[str, Any]:
+def _page(reader: _Reader, limits: Limits, by_hand: ByHand | None) -> dict[str, Any]:
     scan = reader.one("scan")
     scorecards = _scorecards(reader)
-    cases = _cases(reader, limits)
+    cases = _cases(reader, limits, by_hand)
+    lifecycle = _lifecycle(reader, scan, limits)
     page: dict[str, Any] = {
         "scan": scan,
         "scope": reader.scope,
@@ -283,6 +295,8 @@ def _page(reader: _Reader, limits: Limits) -> dict[str, Any]:
         "scorecards": scorecards,
         "owasp": _owasp(reader),
         "cases": cases,
+        "lifecycle": lifecycle,
+        "programme": None if reader.scope is not None else _programme(reader, lifecycle["offboardings"]),
         "partners": _partner_pages(reader, scorecards, limits),
         "unattributed": _unattributed(reader, limits),
         "unknowns": _unknowns(reader, limits),
@@ -452,7 +466,7 @@ def _scorecards(reader: _Reader) -> list[Row]:
                 "cases": told["cases"],
                 "case_count": count,
                 "worst": told["worst"],
-                "others": told["total"] - told["worst"],
+                "others": round(told["total"] - told["worst"], 1),
                 "score": score,
                 "score_low": round(rollup(told["total_low"], told["worst_low"])) if count else None,
                 "band": band(score) if score is not None else None,
@@ -542,10 +556,13 @@ def _column(provider: str | None, subject_kind: str | None) -> str:
     return "partners" if provider in (None, "all", "register") or subject_kind == "partner" else str(provider)
 
 
-def _cases(reader: _Reader, limits: Limits) -> dict[str, Any]:
+def _cases(reader: _Reader, limits: Limits, by_hand: ByHand | None) -> dict[str, Any]:
     rows = reader.rows("cases", most=limits.cases)
     findings = reader.rows("findings", case_ids=[row["case_id"] for row in rows])
     _attach_evidence(reader, findings)
+    ways_by_hand = {} if by_hand is None else by_hand([row["finding_id"] for row in findings])
+    for row in findings:
+        row["by_hand"] = ways_by_hand.get(row["finding_id"], ())
     by_case = _grouped(findings, "case_id")
     subjects = {
         row["identity_id"]: row["identity_key"]
@@ -672,6 +689,33 @@ def _unattributed(reader: _Reader, limits: Limits) -> dict[str, Any]:
     return {"identities": [found[key] for key in keys], "total": rows[0]["total"] if rows else 0}
 
 
+def _lifecycle(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
+    partners = [{**row, "contract": _contract_state(row)} for row in reader.rows("lifecycle")]
+    dates = _grouped(reader.rows("dates"), "partner_id")
+    # of a partner that only stands behind an identity in scope neither offboarding nor holdings are let in
+    whole = {row["partner_id"] for row in partners}
+    timed = [row for row in reader.named("time-to-revoke", partner="") if row["partner_id"] in whole]
+    return {
+        **programme.stages(partners, dates, as_of=scan["as_of"], most=limits.partners),
+        "offboardings": programme.revocations(timed, reader.rows("offboardings")),
+        "expiring": programme.expiring(reader.rows("acceptances"), as_of=scan["as_of"]),
+    }
+
+
+def _programme(reader: _Reader, offboardings: Sequence[Row]) -> dict[str, Any]:
+    """Metrics, and the evidence for controls; a narrowed report has neither, since both are about everybody."""
+    kept = {row["holds"]: row["records"] for row in reader.rows("kept")}
+    return {
+        "metrics": sorted(
+            [*reader.named("metrics", by="", partner=""), *programme.time_to_revoke(offboardings)],
+            key=lambda row: row["metric"],
+        ),
+        "controls": programme.controls(
+            reader.rows("control_rules"), kept, has_agents=bool(reader.one("estate")["agents"])
+        ),
+    }
+
+
 def _unknowns(reader: _Reader, limits: Limits) -> list[Row]:
     groups: dict[tuple[str, str], Row] = {}
     for row in reader.rows("unknowns", most=limits.subjects_per_unknown):
@@ -732,5 +776,6 @@ def _environment() -> jinja2.Environment:
         "anchor": lambda of, kind: anchor(kind, of),
         "words": lambda text: str(text).replace("_", " "),
         "count": lambda number: f"{number:,}".replace(",", "\u202f"),
+        "number": lambda number: f"{number:,.10g}".replace(",", "\u202f"),
     }
     return environment

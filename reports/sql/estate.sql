@@ -11,5 +11,6 @@ select count(*) filter (is_partner_related) as identities,
        max(use_after_end_at) as used_after_end_at,
        count(*) filter (is_partner_disputed) as disputed,
        count(*) filter (is_partner_related and partner_id is null) as unattributed,
-       count(distinct tenant_id) filter (is_partner_related) as tenants
+       count(distinct tenant_id) filter (is_partner_related) as tenants,
+       count(*) filter (is_ai_agent) as agents
 from identity_facts

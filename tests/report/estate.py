@@ -567,6 +567,38 @@ def small(*, complete: bool = True, baseline: bool = True) -> duckdb.DuckDBPyCon
     return con
 
 
+def lifecycle(con: duckdb.DuckDBPyConnection, partner_id: str, word: str) -> None:
+    """A stage, dates, an offboarding and an acceptance of one partner; `word` is in all that people wrote."""
+    con.execute("update partner_facts set stage = 'offboarding' where partner_id = ?", [partner_id])
+    owner = {"mail": f"{word}@acme.example", "person_status": "active"}
+    insert(con, "stage_owners", {"partner_id": partner_id, "stage": "offboarding", **owner})
+    event = {"type": f"terminated {word}", "due": date(2026, 1, 7), "ticket": f"SEC-{word}"}
+    insert(con, "contract_events", {"contract_id": f"C-{partner_id}", **event})
+    statement = {"attestation_id": f"AT-{word}", "kind": f"access {word}", "valid_to": date(2026, 3, 1)}
+    insert(con, "attestations", {"partner_id": partner_id, **statement})
+    insert(con, "reviews", {"partner_id": partner_id, "scope": f"logs {word}", "opened_at": datetime(2026, 1, 2)})
+    review = {"scope": "access", "completed_at": datetime(2025, 12, 24), "review_days": 90}
+    insert(con, "review_facts", {"partner_id": partner_id, **review})
+    opened = {"opened_at": datetime(2025, 11, 2, 8), "began_at": datetime(2025, 11, 2, 8), "hours": 2178}
+    told = {"due_at": datetime(2025, 11, 3, 8), "due_by": "contract", "steps": 3, "steps_done": 2}
+    insert(
+        con,
+        "offboarding_facts",
+        {"offboarding_id": f"O-{word}", "partner_id": partner_id, "register_row": f"{word}.csv:2", **opened, **told},
+    )
+    for step, is_gone in enumerate((True, False, None)):
+        target = {"action": "revoke_access", "target_id": word, "seen": word}
+        told = {"offboarding_id": f"O-{word}", "partner_id": partner_id, "step": step, "is_gone": is_gone}
+        insert(con, "step_facts", {**told, **target})
+    accepted = {
+        "acceptance_id": f"E-{word}",
+        "subject_id": word,
+        "approved_by": word,
+        "rule_id": "life-key-age-exceeded",
+    }
+    insert(con, "acceptances", {"partner_id": partner_id, "expires_at": date(2026, 2, 10), **accepted})
+
+
 def hostile() -> duckdb.DuckDBPyConnection:
     """The small scan, and every hostile text as a name, a message and a piece of evidence."""
     con = small(complete=False)
@@ -586,6 +618,7 @@ def hostile() -> duckdb.DuckDBPyConnection:
             owner_mail=text,
         )
         case(con, f"hk{number}", f"hf{number}")
+        lifecycle(con, f"H-{number}", text)
         finding(
             con,
             f"hu{number}",

@@ -249,3 +249,25 @@ def test_an_app_is_shown_without_the_other_partners_whose_users_it_acts_as() -> 
     assert "2 users by 2 live tokens" in html
     assert "Opportunity" in html
     assert found(html, ("Quietwater", "Margin__c")) == []
+
+
+def test_a_key_in_another_partners_repository_is_told_without_the_place() -> None:
+    con = small()
+    repository = {"resource_key": 21, "resource_id": "files:quiet-sync:repository/quiet-sync", "name": "quiet-sync"}
+    insert(con, "resource_facts", {**repository, "provider": "files", "partner_id": "P-100"})
+    place = {"location": "quiet-sync: deploy/quietwater.sh", "path": "deploy/quietwater.sh"}
+    insert(con, "sightings", {"resource_key": 21, "author": "ines@quietwater.example", "commit": "beefbeef", **place})
+    finding(
+        con,
+        "leaked",
+        "leak-exposed-not-rotated",
+        f"{AWS}:user/borealis-deploy",
+        case_id="borealis-leak",
+        message="its key stands in quiet-sync (deploy/quietwater.sh:3) and still works",
+        evidence=(("author", "ines@quietwater.example"), ("commit", "beefbeef")),
+        partner_id="P-200",
+    )
+    case(con, "borealis-leak", "leaked")
+    html = paint(con, partner="P-200")
+    assert "and still works" in html
+    assert found(html, ("quiet-sync", "quietwater", "beefbeef")) == []

@@ -22,7 +22,20 @@ in_scope as (
     union
     select technical_owner from partners where partner_id in (select partner_id from scope_partners)
     union
+    select mail from stage_owners where partner_id in (select partner_id from scope_partners where is_whole)
+    union
     select mail from people where partner_id in (select partner_id from scope_partners where is_whole)
+),
+-- repositories, folders and spaces of others, in which a secret of those in scope may stand
+places as (
+    select r.resource_key, r.resource_id, r.name
+    from resource_facts r
+    where r.provider = 'files' and r.partner_id in (select partner_id from others)
+),
+seen_there as (
+    select s.location, s.path, s.author, s.commit
+    from sightings s
+    join places p using (resource_key)
 ),
 mails as (
     select mail, partner_id from people
@@ -72,6 +85,18 @@ from (
     select c.credential_id from credentials c join theirs t on t.identity_key = c.identity_key
     union all
     select c.native_id from credentials c join theirs t on t.identity_key = c.identity_key
+    union all
+    select resource_id from places
+    union all
+    select name from places
+    union all
+    select location from seen_there
+    union all
+    select path from seen_there
+    union all
+    select author from seen_there
+    union all
+    select commit from seen_there
     union all
     select mail
     from mails

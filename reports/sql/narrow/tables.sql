@@ -47,6 +47,22 @@ select a.* from main.aliases a where a.partner_id in (select partner_id from sco
 select c.* from main.contracts c where c.partner_id in (select partner_id from scope_partners where is_whole);
 -- contract_tenants:
 select t.* from main.contract_tenants t where t.contract_id in (select contract_id from contracts);
+-- contract_events:
+select e.* from main.contract_events e where e.contract_id in (select contract_id from contracts);
+-- event_checkpoints:
+select k.* from main.event_checkpoints k where k.contract_id in (select contract_id from contracts);
+-- reviews:
+select r.* from main.reviews r where r.partner_id in (select partner_id from scope_partners where is_whole);
+-- review_facts:
+select r.* from main.review_facts r where r.partner_id in (select partner_id from scope_partners where is_whole);
+-- stage_owners:
+select o.* from main.stage_owners o where o.partner_id in (select partner_id from scope_partners where is_whole);
+-- offboarding_facts:
+select o.* from main.offboarding_facts o where o.partner_id in (select partner_id from scope_partners where is_whole);
+-- partner_holdings:
+select h.* from main.partner_holdings h where h.partner_id in (select partner_id from scope_partners where is_whole);
+-- step_facts:
+select t.* from main.step_facts t where t.partner_id in (select partner_id from scope_partners where is_whole);
 -- package_assignments:
 select a.* from main.package_assignments a where a.partner_id in (select partner_id from scope_partners where is_whole);
 -- packages:
@@ -152,14 +168,14 @@ left join (select identity_id, min(partner_id) as partner_id from identity_facts
   on i.identity_id = f.identity_id
 where (f.subject_kind = 'partner' and f.subject_id in (select partner_id from scope_partners where is_whole))
    or (
-       f.subject_kind in ('resource', 'integration')
+       f.subject_kind in ('resource', 'integration', 'leak')
        and (
            f.partner_id in (select partner_id from scope_partners where is_whole)
            or lower(f.owner_mail) in (select lower(mail) from scope_mails)
        )
    )
    or (
-       f.subject_kind in ('identity', 'credential')
+       f.subject_kind in ('identity', 'credential', 'leak')
        and f.identity_id in (select identity_id from scope_identities)
        -- whether another partner's contract has ended is that partner's business
        and (
@@ -194,8 +210,8 @@ with ranked as (
 ),
 rolled as (
     select case_id, count(*) as findings,
-           least(100, max(score) + 5 * log2(1 + (sum(score) - max(score)) / 100)) as score,
-           least(100, max(score_low) + 5 * log2(1 + (sum(score_low) - max(score_low)) / 100)) as score_low
+           least(100, max(score) + 5 * log2(1 + (round(sum(score), 6) - max(score)) / 100)) as score,
+           least(100, max(score_low) + 5 * log2(1 + (round(sum(score_low), 6) - max(score_low)) / 100)) as score_low
     from ranked
     group by case_id
 )
