@@ -23,6 +23,7 @@ from nhiscan import store
 from nhiscan.config import nearest
 from nhiscan.errors import RuleError
 from nhiscan.model import COVERED, DATASETS
+from nhiscan.resolve import log_reach
 from nhiscan.rule import Bound, Rule, check_overrides, load
 
 __all__ = [
@@ -53,6 +54,8 @@ _BASE: Final[Mapping[str, tuple[str, ...]]] = {
     "integration": ("trusts",),
     "role": ("grants",),
     "setting": (),  # each rule needs the dataset of its own settings
+    "leak": ("resources",),
+    "acceptance": ("register.acceptances",),
 }
 # Not every provider or register has these, so they count only where reading them went wrong.
 _SOFT_BASE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -65,6 +68,8 @@ _SOFT_BASE: Final[Mapping[str, tuple[str, ...]]] = {
     "integration": ("grants",),
     "role": ("memberships",),
     "setting": (),
+    "leak": ("sightings.files", "sightings.history", "sightings.imports"),
+    "acceptance": (),
 }
 _ATTRIBUTION: Final = (
     "identities.tags",
@@ -92,10 +97,16 @@ def run(
     `previous` names a schema or attached database that holds the scan before.
     Raises: ConfigError for an unknown setting, RuleError for a rule that breaks its contract.
     """
-    for rule, bound, not_assessed in _begin(con, rules, overrides, previous):
-        judged = judge(con, rule, bound)
-        if not_assessed is None:
-            _keep(con, rule, bound, judged)
+    begun = _begin(con, rules, overrides, previous)
+    for is_last in (False, True):
+        if is_last:  # whether an acceptance stands turns on what was found where it speaks of
+            con.execute(_sql("check_vanished"))
+            con.execute(_sql("check_acceptances"))
+        for rule, bound, not_assessed in begun:
+            if (rule.subject == "acceptance") is is_last:
+                judged = judge(con, rule, bound)
+                if not_assessed is None:
+                    _keep(con, rule, bound, judged)
     _finish(con)
 
 
@@ -433,7 +444,7 @@ def _keep(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound, judged: Judg
             """,
             {"rule": rule.rule_id},
         )
-    told = {name for _, name, _, _ in string.Formatter().parse(rule.message)}
+    told = {name for _, name, _, _ in string.Formatter().parse(rule.message)} - _by_hand(rule, columns)
     evidence = [
         (n, name.replace("_", " "), _text(name, kind))
         for n, (name, kind) in enumerate(columns.items(), 1)
@@ -458,6 +469,18 @@ def _keep(con: duckdb.DuckDBPyConnection, rule: Rule, bound: Bound, judged: Judg
         )
     if bound.evidence is not None:
         _keep_evidence(con, rule, bound.evidence, bound.evidence_values, judged)
+
+
+def _by_hand(rule: Rule, columns: Mapping[str, str]) -> set[str]:
+    """The columns that the rule's runbooks need of a finding later, when its rows are gone."""
+    asked = {name for runbook in rule.runbook for name in runbook.placeholders()}
+    asked -= rule_folders.OF_TARGET | rule_folders.OF_FINDING
+    for name in sorted(asked - columns.keys()):
+        raise RuleError(
+            f"{rule.rule_id}/rule.toml: a runbook names {{{name}}}, which is no column of query.sql nor known of all",
+            hint=nearest(name, {*columns, *rule_folders.OF_TARGET, *rule_folders.OF_FINDING}),
+        )
+    return asked
 
 
 def _commands(rule: Rule, columns: Mapping[str, str]) -> str:
@@ -642,6 +665,7 @@ def _fill(con: duckdb.DuckDBPyConnection, rule: Rule, case: Mapping[str, Any]) -
     tenants = {row["tenant_id"] for table in rows.values() for row in table if row.get("tenant_id")}
     rows.setdefault("tenants", [{"tenant_id": tenant} for tenant in sorted(tenants)])
     read = set(rule.needs) | set(rule.absence) | set(_BASE[rule.subject])
+    read |= {dataset for dataset in (*rule.if_offered, *_SOFT_BASE[rule.subject]) if dataset.startswith("sightings.")}
     rows.setdefault(
         "coverage",
         [
@@ -672,6 +696,8 @@ def _fill(con: duckdb.DuckDBPyConnection, rule: Rule, case: Mapping[str, Any]) -
                 f"insert into {table} ({', '.join(_quoted(name) for name in row)}) values ({_marks(row)})",
                 [_naive(value) for value in row.values()],
             )
+    if "log_reach" not in rows:  # it follows from coverage alone
+        log_reach.run(con)
 
 
 def _naive(value: date | datetime | Any) -> Any:

@@ -34,7 +34,7 @@ standing as (
 )
 select
     g.case_id,
-    case when l.subject_kind = 'credential' then 'identity' else l.subject_kind end as subject_kind,
+    case when l.subject_kind = 'credential' or l.identity_id is not null then 'identity' else l.subject_kind end as subject_kind,
     coalesce(l.identity_id, l.subject_id) as subject_id,
     coalesce(i.name, l.subject_name) as subject_name,
     l.provider,

@@ -7,6 +7,8 @@ with reads as (
         u.dataset,
         u.used,
         case
+            -- a place is searched or it is not: what only another scanner searched is no clean place
+            when is_of_places(u.dataset) and s.tenant_id like 'files:%' then not coalesce(c.is_covered, false)
             when u.used in ('soft', 'if_offered') then coalesce(c.is_failing, false)
             else not coalesce(c.is_covered, false)
         end as is_gap,
@@ -15,7 +17,13 @@ with reads as (
     join run_uses u on u.rule_id = s.rule_id
     left join run_dataset_coverage c
         on c.dataset = u.dataset
-        and c.tenant_id = case when u.dataset like 'register.%' then '*' else s.tenant_id end
+        and c.tenant_id = case
+            when u.dataset like 'register.%' then '*'
+            -- what a rule needs of settings it judges there, and a place has none
+            when is_of_settings(u.dataset) and u.used <> 'if_offered' then s.tenant_id
+            when is_of_places(u.dataset) <> (s.tenant_id like 'files:%') and is_elsewhere(u.dataset) then '*'
+            else s.tenant_id
+        end
     where s.tenant_id is not null
         or u.dataset like 'register.%'
     union all

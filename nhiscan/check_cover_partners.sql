@@ -21,6 +21,7 @@ select
 from subjects s
 cross join tenants t
 where t.tenant_id not like 'register:%'
+    and t.tenant_id not like 'files:%' -- nobody signs in there
     and s.scope not in (select scope from held)
 union
 select $rule, scope, null from subjects;

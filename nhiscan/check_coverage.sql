@@ -1,4 +1,4 @@
--- What was covered, by tenant and dataset; the register counts as one. Its dirt is quarantined row by row, so a partly accepted
+-- What was covered, by tenant and dataset; the register counts as one, and all places together as one for what is elsewhere. Its dirt is quarantined row by row, so a partly accepted
 -- table is covered except for whom the rows that were not accepted speak of.
 -- What is carried is not covered; was_covered says how it was when it was read.
 insert into run_dataset_coverage
@@ -15,6 +15,13 @@ with said as (
         || coalesce(', missing permission ' || missing_permission, '') || coalesce(', by ' || call, '')
         || coalesce(' at ' || strftime(collected_at, '%Y-%m-%d %H:%M'), '') as in_words
     from coverage
+),
+counted as (
+    select * from said
+    union all
+    select '*', dataset, status, read_as, tenant_id || ': ' || in_words
+    from said
+    where is_elsewhere(dataset)
 )
 select
     tenant_id,
@@ -23,5 +30,5 @@ select
     bool_or(list_contains($failing, status)),
     bool_or(list_contains($covered, read_as)) and not bool_or(list_contains($failing, read_as)),
     string_agg(distinct in_words, '; ' order by in_words)
-from said
+from counted
 group by tenant_id, dataset;

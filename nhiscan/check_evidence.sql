@@ -94,7 +94,9 @@ on_identities as (
         ]) as e
     from findings f
     join identity_facts i on i.identity_id = f.identity_id
-    left join credential_facts c on f.subject_kind = 'credential' and c.credential_id = f.subject_id
+    left join leak_facts l on f.subject_kind = 'leak' and l.leak_id = f.subject_id
+    left join credential_facts c
+        on c.credential_id = case f.subject_kind when 'credential' then f.subject_id when 'leak' then l.credential_id end
     left join claims k on k.identity_key = i.identity_key
     left join owners o on o.identity_key = i.identity_key
     left join partner_facts p on p.partner_id = i.partner_id
@@ -187,7 +189,12 @@ reads as (
         on u.rule_id = w.rule_id
         and u.used in ('needs', 'absence')
         and (u.dataset like 'register.%') = (w.tenant_id = '*')
-    left join run_dataset_coverage c on c.tenant_id = w.tenant_id and c.dataset = u.dataset
+    left join run_dataset_coverage c
+        on c.dataset = u.dataset
+        and c.tenant_id = case
+            when is_of_places(u.dataset) <> (w.tenant_id like 'files:%') and is_elsewhere(u.dataset) then '*'
+            else w.tenant_id
+        end
     union all
     select rule_id, '*', in_words, true from run_dropped
 ),
@@ -200,21 +207,37 @@ coverage_of as (
     from reads
     group by rule_id, tenant_id
 ),
+void as (
+    select
+        j.subject_id as acceptance_id,
+        string_agg(j.message, '; ' order by j.rule_id) as message
+    from run_judged j
+    join run_rules r on r.rule_id = j.rule_id
+    where r.subject = 'acceptance'
+        and j.outcome = 'fail'
+    group by j.subject_id
+),
 on_acceptances as (
     select
         f.finding_id,
         100200 as seq,
         'acceptance that does not count' as label,
-        a.acceptance_id || ': '
+        coalesce(
+            a.acceptance_id || ': '
             || case
                 when coalesce(trim(a.approved_by), '') = '' then 'nobody approved it'
+                when lower(trim(a.approved_by)) = lower(trim(a.requested_by)) then 'whoever asked for it approved it'
                 when coalesce(trim(a.reason), '') = '' then 'it gives no reason'
                 when coalesce(trim(a.compensating_control), '') = '' then 'it names no compensating control'
                 when a.expires_at is null then 'its expiry is missing or unreadable'
-                else 'it expired on ' || cast(a.expires_at as varchar)
-            end as value
+                when a.expires_at < cast(s.as_of as date) then 'it expired on ' || cast(a.expires_at as varchar)
+            end,
+            v.message
+        ) as value
     from findings f
+    cross join scans s
     join acceptances a on a.rule_id = f.rule_id and a.subject_id = f.subject_id
+    left join void v on v.acceptance_id = a.acceptance_id
     where f.outcome = 'fail'
         and f.status in ('open', 'reopened')
 )

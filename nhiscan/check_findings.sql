@@ -95,6 +95,15 @@ with others as (
     select 'setting', s.setting_id, s.name || coalesce(' of ' || coalesce(r.name, s.applies_to), ''), null, null, null
     from setting_facts s
     left join role_facts r on r.role_id = s.applies_to
+    union all
+    select
+        'acceptance',
+        acceptance_id,
+        'acceptance ' || acceptance_id || ' of ' || rule_id || coalesce(' on ' || subject_name, ''),
+        partner_id,
+        owner_mail,
+        level
+    from acceptance_facts
 )
 select
     j.finding_id,
@@ -121,7 +130,35 @@ from run_judged j
 join run_rules r on r.rule_id = j.rule_id
 left join others o on o.kind = r.subject and o.subject_id = j.subject_id
 left join partner_facts p on p.partner_id = o.partner_id
-where r.subject in ('resource', 'policy', 'integration', 'role', 'setting');
+where r.subject in ('resource', 'policy', 'integration', 'role', 'setting', 'acceptance');
+insert into run_owned
+select
+    j.finding_id,
+    j.rule_id,
+    r.subject,
+    j.subject_id,
+    replace(l.kind, '_', ' ') || ' in ' || l.resource_name,
+    split_part(j.tenant_id, ':', 1),
+    j.tenant_id,
+    l.identity_id,
+    l.partner_id,
+    l.owner_mail,
+    j.outcome,
+    coalesce(j.severity, r.severity),
+    r.confidence,
+    coalesce(j.exposure, r.exposure),
+    i.level,
+    i.level_high,
+    p.risk,
+    r.floor_at,
+    j.message,
+    j.uncovered
+from run_judged j
+join run_rules r on r.rule_id = j.rule_id
+left join leak_facts l on l.leak_id = j.subject_id
+left join identity_facts i on i.identity_id = l.identity_id
+left join partner_facts p on p.partner_id = l.partner_id
+where r.subject = 'leak';
 insert into findings by name
 with scored as (
     select
@@ -203,9 +240,19 @@ accepted as (
     from acceptances a
     cross join scans s
     where trim(a.approved_by) <> ''
+        -- where the register lists no people, the rules about acceptances cannot tell
+        and lower(trim(a.approved_by)) is distinct from lower(trim(a.requested_by))
         and trim(a.reason) <> ''
         and trim(a.compensating_control) <> ''
         and a.expires_at >= cast(s.as_of as date)
+        -- what else makes an acceptance void is said by the rules about acceptances alone
+        and a.acceptance_id not in (
+            select j.subject_id
+            from run_judged j
+            join run_rules r on r.rule_id = j.rule_id
+            where r.subject = 'acceptance'
+                and j.outcome = 'fail'
+        )
     group by a.rule_id, a.subject_id
 )
 select

@@ -4,12 +4,21 @@ create or replace temp macro finding_id_of(rule_id, subject_id) as
 create or replace temp macro case_id_of(subject_kind, subject_id) as
     substr(
         sha256(
-            'case' || chr(10) || case when subject_kind = 'credential' then 'identity' else subject_kind end
+            'case' || chr(10) || case when subject_kind in ('credential', 'leak') then 'identity' else subject_kind end
             || chr(10) || subject_id
         ),
         1,
         20
     );
+-- Read of places that hold texts, of which each may hold a secret of any tenant.
+create or replace temp macro is_of_places(dataset) as
+    dataset in ('sightings.files', 'sightings.history', 'sightings.imports');
+-- Read of what is in a system, where it may hold a secret of another one.
+create or replace temp macro is_of_settings(dataset) as
+    dataset in ('sightings.environment', 'sightings.user_data', 'sightings.parameters', 'sightings.tags');
+-- Of all tenants together: places and settings for what may stand in them, and the values of stores for what is in a place.
+create or replace temp macro is_elsewhere(dataset) as
+    is_of_places(dataset) or is_of_settings(dataset) or dataset = 'stored_secrets.fingerprints';
 create or replace temp macro use_in_words(used_at, is_known, source, horizon) as
     case
         when used_at is not null then strftime(used_at, '%Y-%m-%d %H:%M')
@@ -93,6 +102,8 @@ create or replace temp view run_subjects as
 select 'identity' as kind, identity_id as subject_id, partner_id from identity_facts
 union all
 select 'credential', credential_id, partner_id from credential_facts
+union all
+select 'leak', leak_id, partner_id from leak_facts
 union all
 select 'partner', partner_id, partner_id from partner_facts;
 create or replace temp table run_previous as

@@ -14,6 +14,7 @@ import pytest
 from nhiscan import check, store
 from nhiscan.check import Rule
 from nhiscan.errors import ConfigError, RuleError
+from nhiscan.resolve import acceptances
 
 AS_OF = datetime(2026, 1, 31)
 TENANT = "aws:111111111111"
@@ -622,6 +623,7 @@ def test_a_whole_acceptance_changes_the_status_and_never_the_score(
     [
         ({"approved_by": None}, "nobody approved it"),
         ({"approved_by": " "}, "nobody approved it"),
+        ({"requested_by": " Kim@acme.example"}, "whoever asked for it approved it"),
         ({"reason": None}, "it gives no reason"),
         ({"compensating_control": ""}, "it names no compensating control"),
         ({"expires_at": None}, "its expiry is missing or unreadable"),
@@ -646,6 +648,140 @@ def test_an_acceptance_of_another_subject_or_rule_does_not_count(
     add(con, "acceptances", **(WHOLE | {"rule_id": "life-key-grey"}))
     run(con, rule(tmp_path))
     assert rows(con, "select status from findings") == [("open",)]
+
+
+ABOUT = (
+    "select a.acceptance_id as subject_id, a.tenant_id, "
+    "case when a.has_reason then 'pass' else 'fail' end as outcome, a.acceptance_id as name, f.outcome as shade "
+    "from acceptance_facts a join acceptance_findings f on f.acceptance_id = a.acceptance_id"
+)
+
+
+def accept(con: duckdb.DuckDBPyConnection, *, stands: bool, **change: Any) -> None:
+    """An acceptance that lacks nothing, and that a rule about acceptances fails unless it stands."""
+    row = WHOLE | change
+    add(con, "acceptances", **row)
+    told = {name: row[name] for name in ("acceptance_id", "rule_id", "subject_id")}
+    add(con, "acceptance_facts", **told, tenant_id="register:main", has_reason=stands)
+
+
+def about(folder: Path) -> Rule:
+    return rule(folder, "exception-void", subject="acceptance", query=ABOUT)
+
+
+def test_an_acceptance_that_a_rule_about_them_fails_does_not_count(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    identity(con, "i", "fail")
+    accept(con, stands=False)
+    run(con, rule(tmp_path), about(tmp_path))
+    assert rows(con, "select rule_id, subject_kind, status, acceptance_id from findings order by 1") == [
+        ("exception-void", "acceptance", "open", None),
+        ("life-key-colourless", "identity", "open", None),
+    ]
+    assert evidence(con)["acceptance that does not count"] == "A1 is fail"
+
+
+def test_of_two_acceptances_the_one_that_stands_counts(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    identity(con, "i", "fail")
+    accept(con, stands=False)
+    accept(con, stands=True, acceptance_id="A2")
+    run(con, rule(tmp_path), about(tmp_path))
+    assert rows(con, "select status, acceptance_id from findings where subject_kind = 'identity'") == [
+        ("accepted", "A2")
+    ]
+
+
+def test_a_rule_about_acceptances_sees_what_was_found_whatever_its_name(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    identity(con, "i", "fail")
+    identity(con, "j", "unknown")
+    identity(con, "k", "pass")
+    for number, subject in enumerate("ijk"):
+        accept(con, stands=True, acceptance_id=f"A{number}", subject_id=subject, rule_id="zz-last")
+    run(con, about(tmp_path), rule(tmp_path, "zz-last", severity="high"))
+    assert rows(con, "select * from acceptance_findings order by 1") == [
+        ("A0", "fail", "high"),
+        ("A1", "unknown", "high"),
+    ]
+
+
+def test_the_severity_of_an_accepted_finding_is_what_the_rule_made_of_it(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    identity(con, "i", "fail")
+    accept(con, stands=True)
+    raised = QUERIES["identity"].replace("f.name,", "f.name, 'critical' as severity,")
+    run(con, rule(tmp_path, query=raised))
+    assert rows(con, "select outcome, severity from acceptance_findings") == [("fail", "critical")]
+    keep_as_previous(con)
+    con.execute("update identity_facts set purpose = 'unknown'")
+    run(con, rule(tmp_path), previous="earlier")
+    assert rows(con, "select outcome, severity from acceptance_findings") == [("unknown", "critical")]
+
+
+@pytest.mark.parametrize(("status", "stands"), [("complete", False), ("denied", True)])
+def test_an_acceptance_of_what_is_gone_speaks_of_it_only_while_nobody_could_look(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, status: str, stands: bool
+) -> None:
+    cover(con)
+    identity(con, "i", "fail")
+    accept(con, stands=True)
+    one = rule(tmp_path)
+    run(con, one)
+    keep_as_previous(con)
+    con.execute("delete from identity_facts")
+    con.execute("update coverage set status = ?", [status])
+    run(con, one, previous="earlier")
+    assert rows(con, "select outcome, severity from acceptance_findings") == ([("unknown", "medium")] if stands else [])
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, "accepted"),
+        ({"approved_by": "kim@acme.example"}, "open"),
+        ({"approved_by": "Kim Lee"}, "open"),
+        ({"approved_by": "max@acme.example"}, "open"),
+        ({"approved_by": "nobody@acme.example"}, "open"),
+        ({"expires_at": date(2026, 8, 1)}, "open"),
+        ({"renewals": 2}, "open"),
+    ],
+)
+def test_the_shipped_rules_about_acceptances_say_which_count(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, change: dict[str, Any], status: str
+) -> None:
+    identity(con, "i", "fail")
+    cover(con, "complete", "register.acceptances", "register.people", tenant="register:main")
+    add(con, "people", mail="kim@acme.example", name="Kim Lee", can_approve="high;medium")
+    add(con, "people", mail="dana@acme.example", name="Dana Roe", can_approve="medium")
+    add(con, "people", mail="max@acme.example", name="Max Ott", can_approve="low")
+    add(con, "register_fields", holds="people", field="can_approve", filled=3, rows=3)
+    asked = {
+        "requested_by": "kim@acme.example",
+        "approved_by": "dana@acme.example",
+        "approved_at": datetime(2026, 1, 1),
+    }
+    add(con, "acceptances", **(WHOLE | asked | {"expires_at": date(2026, 5, 31)} | change))
+    acceptances.run(con)
+    shipped = [one for one in check.load() if one.subject == "acceptance"]
+    run(con, rule(tmp_path), *shipped)
+    assert rows(con, "select status from findings where subject_kind = 'identity'") == [(status,)]
+    assert rows(con, "select count(*) from findings where subject_kind = 'acceptance'") == [(int(status == "open"),)]
+
+
+def test_an_acceptance_of_what_was_fixed_speaks_of_nothing_while_it_cannot_be_judged(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    identity(con, "i", "fail")
+    accept(con, stands=True)
+    run(con, rule(tmp_path))
+    keep_as_previous(con)
+    con.execute("update earlier.findings set status = 'fixed'")
+    con.execute("update identity_facts set purpose = 'unknown'")
+    run(con, rule(tmp_path), previous="earlier")
+    assert rows(con, "select * from acceptance_findings") == []
 
 
 # Cases
@@ -701,6 +837,27 @@ def test_a_case_is_new_until_it_was_in_a_scan(con: duckdb.DuckDBPyConnection, tm
 
 
 # Evidence
+
+
+def test_a_leak_is_judged_with_the_last_use_of_the_credential_that_it_is(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    identity(con, "i", "fail", last_used_at=datetime(2026, 1, 30), last_used_source="of another key")
+    used = {"last_used_at": datetime(2026, 1, 24, 10, 30), "last_used_source": "GetAccessKeyLastUsed"}
+    add(con, "credential_facts", credential_id="k", identity_id="i", tenant_id=TENANT, provider="aws", **used)
+    add(
+        con,
+        "leak_facts",
+        leak_id="l",
+        tenant_id=TENANT,
+        identity_id="i",
+        credential_id="k",
+        kind="aws_secret_access_key",
+    )
+    columns = "l.leak_id as subject_id, l.tenant_id, 'fail' as outcome, l.kind as name, l.link as shade"
+    query = f"select {columns} from leak_facts l"
+    run(con, rule(tmp_path, subject="leak", query=query))
+    assert str(evidence(con)["last use of the credential"]).startswith("2026-01-24 10:30")
 
 
 def test_beside_a_finding_stands_what_an_expert_asks_for(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
