@@ -12,13 +12,14 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import tomli_w
 
+from nhiscan import moments
 from nhiscan.errors import RegisterError
 from nhiscan.model import IdentityMapping
 from nhiscan.printable import LONG, plain
@@ -81,13 +82,9 @@ def weakest(con: duckdb.DuckDBPyConnection, limit: int) -> list[Attribution]:
         claims = list(group)
         candidates = tuple(Candidate(*claim[14:]) for claim in claims if claim[14] is not None)
         about = dict(zip(_SELECTED, claims[0][1:14], strict=True))
-        about["last_used_at"] = _aware(about["last_used_at"])
+        about["last_used_at"] = moments.aware(about["last_used_at"])
         found.append(Attribution(**about, candidates=candidates))
     return found
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def describe(attribution: Attribution) -> str:

@@ -20,7 +20,7 @@ from botocore.loaders import create_loader
 from urllib3 import HTTPResponse
 
 from nhiscan.errors import CollectError
-from nhiscan.secret import DUMMY
+from nhiscan.secret import DUMMY, Secret
 from nhiscan.tape import Answer, Call, Failure, Player, Recorder, call, split
 
 AfterCall = Callable[..., None]
@@ -35,10 +35,17 @@ _FAILURES: Final = (
 )
 
 
-def session(*, profile: str | None, region: str, tape: Recorder | Player | None) -> Any:
-    """A session with the credentials of the profile, or of wherever AWS's own tools take them; on replay with none."""
+def session(
+    *, profile: str | None, region: str, tape: Recorder | Player | None, key: tuple[str, Secret] | None = None
+) -> Any:
+    """A session with the credentials of the profile, or of wherever AWS's own tools take them; on replay with none.
+
+    `key`: an access key's id and secret that are used instead.
+    """
     if not isinstance(tape, Player):
         core = botocore.session.Session()
+        if key is not None:
+            core.set_credentials(key[0], key[1].reveal())
         if profile is not None:
             core.set_config_variable("profile", profile)
         return _on(core, region)
@@ -106,9 +113,13 @@ def client(
     endpoint_url: str | None,
     tape: Recorder | Player | None,
     after_call: AfterCall,
+    is_asked_once: bool = False,
 ) -> Any:
-    """A client of a session; `account` tells the accounts behind one endpoint apart on a tape."""
-    if isinstance(tape, Player):
+    """A client of a session; `account` tells the accounts behind one endpoint apart on a tape.
+
+    `is_asked_once`: no call is ever repeated, because it may have had its effect.
+    """
+    if isinstance(tape, Player) or is_asked_once:
         retries: dict[str, Any] = {"mode": "standard", "total_max_attempts": 1}  # a tape holds what retries came to
     else:
         retries = {"mode": "adaptive", "total_max_attempts": 3}

@@ -1,4 +1,4 @@
-"""The command line: the only module that prints, exits, and reads the clock or the environment.
+"""The command line. Its modules and terminal.py alone print, exit, and read the clock or the environment.
 
 Heavy libraries are imported inside the commands, so that `--help` answers at once.
 """
@@ -18,22 +18,49 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from nhiscan import __version__
+from nhiscan.cli_attest import accept, attest, review
+from nhiscan.cli_partner import partner
+from nhiscan.cli_remediate import evidence, remediate
+from nhiscan.cli_secrets import secrets
+from nhiscan.cli_work import work
 from nhiscan.errors import ConfigError, NhiscanError, QueryError, StoreError
-from nhiscan.model import SEVERITIES
-from nhiscan.printable import cut, plain, width
-from nhiscan.secret import RedactingFilter, Secret
+from nhiscan.printable import guarded, plain
+from nhiscan.secret import Secret
+from nhiscan.severities import SEVERITIES
+from nhiscan.terminal import (
+    LONG,
+    YEARS,
+    cell,
+    config_option,
+    counted,
+    iso_moment,
+    json_option,
+    json_value,
+    list_rows,
+    now,
+    print_json,
+    print_rows,
+    print_sections,
+    print_table,
+    published,
+    reading,
+    redacting,
+    scan_option,
+    unknown,
+)
 
 if TYPE_CHECKING:
     import duckdb
 
     from nhiscan.config import Config
+    from nhiscan.report import ByHand
     from nhiscan.rule import Rule
     from nhiscan.show import Section
 
@@ -41,50 +68,10 @@ EXIT_GATE: Final = 1
 EXIT_INCOMPLETE: Final = 3
 EXIT_INTERNAL: Final = 5
 EXIT_INTERRUPTED: Final = 130
-_CELL: Final = 300  # characters of a value in a table
-_LONG: Final = 5000  # characters of a statement or command on a line of its own
-_NARROWEST: Final = 12  # columns of a table are not cut further to fit a terminal
 _SHORT_ID: Final = 10  # digits of the id of a case or finding in a table
-_YEARS: Final = range(1970, 2200)  # rules count back from --as-of, and dates end at both sides
 _DIFF_ROWS: Final = 8  # of each list of a difference: an ordinary week fits a screen
-_WIDE: Final = 6  # a single row with more columns is printed as a list
 
 log = logging.getLogger("nhiscan")
-_redacting = RedactingFilter()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _moment(value: str) -> datetime:
-    """An ISO time; without a zone it is UTC."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is not an ISO time such as 2026-01-31T02:00:00Z") from error
-    if moment.year not in _YEARS:
-        raise click.BadParameter(f"{value!r} is not between {_YEARS[0]} and {_YEARS[-1]}")
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-_config_option = click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    default=Path("nhiscan.toml"),
-    envvar="NHISCAN_CONFIG",
-    show_default=True,
-    help="Settings file.",
-)
-_scan_option = click.option("--scan", "scan_id", help="Id of a published scan; the current one by default.")
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of a command that reads a published scan."""
-    return _config_option(_scan_option(_json_option(command)))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -94,9 +81,19 @@ def cli(verbose: bool) -> None:
     """Find the non-human identities that partners hold, and say which should not exist any more."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(_redacting)
+    handler.addFilter(redacting)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+cli.add_command(accept)
+cli.add_command(attest)
+cli.add_command(evidence)
+cli.add_command(partner)
+cli.add_command(remediate)
+cli.add_command(review)
+cli.add_command(secrets)
+cli.add_command(work)
 
 
 @cli.command()
@@ -108,7 +105,7 @@ def init(folder: Path) -> None:
     """
     from importlib import resources
 
-    from nhiscan import store
+    from nhiscan import atomic
 
     target = folder / "nhiscan.toml"
     if target.exists():
@@ -121,17 +118,17 @@ def init(folder: Path) -> None:
         ) from error
     partners = folder / "register" / "partners.csv"
     if not partners.exists():
-        store.write_text(partners, "partner_id,name,business_owner,risk_tier\n")
-    store.write_text(target, resources.files("nhiscan").joinpath("first.toml").read_text(encoding="utf-8"))
+        atomic.write_text(partners, "partner_id,name,business_owner,risk_tier\n")
+    atomic.write_text(target, resources.files("nhiscan").joinpath("first.toml").read_text(encoding="utf-8"))
     click.echo(f"wrote {target} and {partners}")
     click.echo("next: fill in [company] and the register, then run `nhiscan scan --report report.html`", err=True)
 
 
 @cli.command()
-@_config_option
+@config_option
 @click.option(
     "--as-of",
-    type=_moment,
+    type=iso_moment,
     metavar="TIME",
     help="Moment that every rule takes as now; the start of the scan by default.",
 )
@@ -154,7 +151,7 @@ def init(folder: Path) -> None:
 )
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit 1 when an open case is this severe or worse.")
 @click.option("--fail-on-new", is_flag=True, help="Let --fail-on look at new cases only.")
-@_json_option
+@json_option
 def scan(
     config_file: Path,
     as_of: datetime | None,
@@ -188,10 +185,10 @@ def scan(
 
     settings = config.read(config_file)
     player = None if replay_from is None else tape.read(replay_from)
-    if player is not None and player.as_of.year not in _YEARS:
+    if player is not None and player.as_of.year not in YEARS:
         raise ConfigError(f"{player.file} is damaged: its moment is {player.as_of}", hint="record it again")
-    moment = player.as_of if player else as_of or _now()
-    clock: Callable[[], datetime] = (lambda: moment) if player else _now
+    moment = player.as_of if player else as_of or now()
+    clock: Callable[[], datetime] = (lambda: moment) if player else now
     recorder = None
     if record_to is not None:
         tape.claim(record_to)
@@ -203,12 +200,12 @@ def scan(
         raise click.UsageError("--only names no system")
     collectors = line.collectors(settings, environ=None if player else os.environ, strict=strict, only=systems)
     for collector in collectors:
-        _redacting.add_settings(collector)
+        redacting.add_settings(collector)
     loaded = rule_folders.load()
     rule_folders.check_overrides(loaded, settings.rules)
     with _progress() as (on_stage, on_progress):
         ctx = collect.Context(
-            as_of=moment, clock=None if as_of or player else _now, on_progress=on_progress, tape=player or recorder
+            as_of=moment, clock=None if as_of or player else now, on_progress=on_progress, tape=player or recorder
         )
         published = line.run(settings, collectors, loaded, ctx=ctx, clock=clock, on_stage=on_stage, only=systems)
     if recorder is not None and record_to is not None:
@@ -219,7 +216,7 @@ def scan(
     with store.open_published(settings.state, published.scan_id) as con:
         if report_file is not None:
             try:
-                report.write(report_file, report.render(con, generated_at=clock()))
+                report.write(report_file, report.render(con, generated_at=clock(), by_hand=_by_hand(con)))
             except StoreError as error:
                 raise StoreError(
                     f"scan {published.scan_id} is published, its report is not: {error.message}",
@@ -229,7 +226,7 @@ def scan(
         gate = _gate(con, fail_on, only_new=fail_on_new)
     code = EXIT_INCOMPLETE if not published.is_complete else EXIT_GATE if gate else 0
     if as_json:
-        _print_json({**summary, "exit_code": code})
+        print_json({**summary, "exit_code": code})
     else:
         _print_scan(summary, report_file)
     if gate:
@@ -297,8 +294,8 @@ def _lay_out_demo(estate: Path, folder: Path) -> None:
 
 
 @cli.command()
-@_config_option
-@_json_option
+@config_option
+@json_option
 def doctor(config_file: Path, as_json: bool) -> None:
     """Say what the scanner may not read, and what that hides.
 
@@ -316,12 +313,12 @@ def doctor(config_file: Path, as_json: bool) -> None:
     settings = config.read(config_file)
     collectors = line.collectors(settings, environ=os.environ, strict=False)
     for collector in collectors:
-        _redacting.add_settings(collector)
+        redacting.add_settings(collector)
     loaded = rule_folders.load()
     rule_folders.check_overrides(loaded, settings.rules)
     with _progress() as (on_stage, on_progress):
         on_stage("try each collector")
-        ctx = collect.Context(as_of=_now(), clock=_now, on_progress=on_progress, is_sample=True)
+        ctx = collect.Context(as_of=now(), clock=now, on_progress=on_progress, is_sample=True)
         examined = list(examination.examine(collectors, ctx, loaded))
     excess, unplaced = None, []
     if store.current(settings.state) is not None:
@@ -329,7 +326,7 @@ def doctor(config_file: Path, as_json: bool) -> None:
             excess, unplaced = examination.excess(con), examination.unplaced(con)
     code = EXIT_INCOMPLETE if any(gap.is_mendable for tenant in examined for gap in tenant.gaps) else 0
     if as_json:
-        _print_json(
+        print_json(
             {
                 "tenants": [dataclasses.asdict(tenant) for tenant in examined],
                 "scanner_beyond_reading": None if excess is None else [dataclasses.asdict(right) for right in excess],
@@ -414,8 +411,8 @@ def _print_scan(summary: Mapping[str, Any], report_file: Path | None) -> None:
 
 
 @cli.command()
-@_config_option
-@_scan_option
+@config_option
+@scan_option
 @click.option("--partner", help="Only what concerns this partner (id or name); nothing of others.")
 @click.option("--owner", help="Only what this owner answers for (mail address); nothing of others.")
 @click.option(
@@ -441,11 +438,11 @@ def report(
         raise click.UsageError("-f json is the whole scan; take --partner and --owner with html")
     from nhiscan import report as painter
 
-    with _published(config_file, scan_id) as con:
+    with published(config_file, scan_id) as con:
         if fmt == "html":
-            text = painter.render(con, partner=partner, owner=owner, generated_at=_now())
+            text = painter.render(con, partner=partner, owner=owner, generated_at=now(), by_hand=_by_hand(con))
         else:
-            text = json.dumps(painter.summary(con), indent=2, default=_json_value) + "\n"
+            text = json.dumps(painter.summary(con), indent=2, default=json_value) + "\n"
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -454,7 +451,7 @@ def report(
 
 
 @cli.command()
-@_reading
+@reading
 @click.option("--severity", type=click.Choice(SEVERITIES), help="This severe or worse.")
 @click.option("--partner", help="Partner id or name.")
 @click.option("--owner", help="Owner's mail address.")
@@ -472,7 +469,7 @@ def cases(
 
     Example: nhiscan cases --severity high
     """
-    with _published(config_file, scan_id) as con:
+    with published(config_file, scan_id) as con:
         where = _Where(con)
         where.severity(severity)
         where.partner(partner)
@@ -480,7 +477,7 @@ def cases(
         if only_new:
             where.add("is_new")
         shown = f"severity, score_low, status, {_short('case_id')}, partner_id, message"
-        _list(
+        list_rows(
             con,
             f"select {'*' if as_json else shown} from cases {where} order by score_low desc, score desc, cases.case_id",
             where.values,
@@ -489,7 +486,7 @@ def cases(
 
 
 @cli.command()
-@_reading
+@reading
 @click.option("--rule", help="Rule id.")
 @click.option("--outcome", type=click.Choice(["fail", "unknown"]), help="Fails only, or unknowns only.")
 @click.option("--severity", type=click.Choice(SEVERITIES), help="This severe or worse.")
@@ -507,7 +504,7 @@ def findings(
 
     Example: nhiscan findings --outcome unknown
     """
-    with _published(config_file, scan_id) as con:
+    with published(config_file, scan_id) as con:
         where = _Where(con)
         where.known("rule", "rule_id", rule, "rules")
         if outcome is not None:
@@ -515,7 +512,7 @@ def findings(
         where.severity(severity)
         where.partner(partner)
         shown = f"outcome, severity, rule_id, {_short('finding_id')}, message"
-        _list(
+        list_rows(
             con,
             f"select {'*' if as_json else shown} from findings {where} "
             "order by outcome, score_low desc, findings.finding_id",
@@ -525,7 +522,7 @@ def findings(
 
 
 @cli.command()
-@_reading
+@reading
 @click.option("--partner", help="Partner id or name.")
 @click.option("--owner", help="Owner's mail address.")
 @click.option("--tenant", help="Tenant id, such as aws:111111111111.")
@@ -543,7 +540,7 @@ def identities(
 
     Example: nhiscan identities --partner-related
     """
-    with _published(config_file, scan_id) as con:
+    with published(config_file, scan_id) as con:
         where = _Where(con)
         where.partner(partner)
         where.owner(owner)
@@ -551,7 +548,7 @@ def identities(
         if partner_related:
             where.add("is_partner_related")
         shown = "identity_id, partner_id, owner_mail, level, last_used_at"
-        _list(
+        list_rows(
             con,
             f"select {'*' if as_json else shown} from identity_facts {where} order by identity_id",
             where.values,
@@ -560,56 +557,66 @@ def identities(
 
 
 @cli.command()
-@_reading
+@reading
 def partners(config_file: Path, scan_id: str | None, as_json: bool) -> None:
     """List partners, what they hold and how their contracts stand.
 
     Example: nhiscan partners
     """
     shown = "partner_id, name, identities, live_credentials, level, is_ended, business_owner"
-    with _published(config_file, scan_id) as con:
-        _list(con, f"select {'*' if as_json else shown} from partner_facts order by partner_id", [], as_json=as_json)
-
-
-@cli.group()
-def partner() -> None:
-    """Look at one partner."""
-
-
-@partner.command("show")
-@_reading
-@click.argument("name")
-def partner_show(config_file: Path, scan_id: str | None, as_json: bool, name: str) -> None:
-    """Show everything one partner holds; NAME is its id or name.
-
-    Example: nhiscan partner show P-1012
-    """
-    from nhiscan import show as teller
-
-    with _published(config_file, scan_id) as con:
-        _print_sections(teller.partner(con, name), as_json=as_json)
+    with published(config_file, scan_id) as con:
+        list_rows(
+            con, f"select {'*' if as_json else shown} from partner_facts order by partner_id", [], as_json=as_json
+        )
 
 
 @cli.command()
-@_reading
+@reading
 @click.argument("id_", metavar="ID")
 def show(config_file: Path, scan_id: str | None, as_json: bool, id_: str) -> None:
     """Show one thing of a scan with its evidence.
 
-    An identity, group, credential, resource, policy, integration, setting, finding or case.
+    An identity, group, credential, resource, policy, integration, setting, acceptance, offboarding, finding or case.
 
-    ID is its id or the provider's own; of a finding or case the beginning is enough.
+    ID is its id or the provider's own; of a finding or case the beginning is enough. With what a person does by hand
+    about it; words in capitals in a command are for that person to fill in.
 
     Example: nhiscan show aws:111111111111:role/montblanc-ci
     """
+    from nhiscan import rule as rule_folders
     from nhiscan import show as teller
+    from nhiscan.remediate import runbook
 
-    with _published(config_file, scan_id) as con:
-        _print_sections(teller.anything(con, id_), as_json=as_json)
+    with published(config_file, scan_id) as con:
+        told = teller.anything(con, id_)
+        by_hand = []
+        if told[0].title in ("finding", "case"):
+            by_hand = [runbook.section(con, rule_folders.load(), told)]
+    print_sections([*told, *by_hand] if as_json else told, as_json=as_json)
+    if by_hand and not as_json:
+        _print_by_hand(by_hand[0])
+
+
+def _by_hand(con: duckdb.DuckDBPyConnection) -> ByHand:
+    from nhiscan import rule as rule_folders
+    from nhiscan.remediate import runbook
+
+    return lambda finding_ids: runbook.lines(con, rule_folders.load(), finding_ids)
+
+
+def _print_by_hand(section: Section) -> None:
+    """Never in a table: a command that a narrow terminal cuts off is another command."""
+    click.echo("by hand:")
+    for finding_id, rule_id, what, how in section.rows:
+        if what == "do":
+            click.echo(f"  {rule_id} ({finding_id[:12]}): {plain(how, LONG)}")
+        else:
+            click.echo(f"    {'$' if what == 'run' else 'page:'} {how}")
+    click.echo()
 
 
 @cli.command()
-@_reading
+@reading
 @click.argument("id_", metavar="ID")
 @click.option("--to", metavar="ID", help="Lead to this identity instead of an administrator.")
 def path(config_file: Path, scan_id: str | None, as_json: bool, id_: str, to: str | None) -> None:
@@ -625,17 +632,17 @@ def path(config_file: Path, scan_id: str | None, as_json: bool, id_: str, to: st
     from nhiscan import path as ways
     from nhiscan import remedy
 
-    with _published(config_file, scan_id) as con:
+    with published(config_file, scan_id) as con:
         told = remedy.shape(ways.ask(con, id_, to=to))
     if as_json:
-        _print_json(told)
+        print_json(told)
     else:
         _print_path(told)
 
 
 @cli.command()
-@_config_option
-@_json_option
+@config_option
+@json_option
 @click.argument("before", metavar="[A]", default="previous")
 @click.argument("after", metavar="[B]", default="current")
 def diff(config_file: Path, as_json: bool, before: str, after: str) -> None:
@@ -654,17 +661,17 @@ def diff(config_file: Path, as_json: bool, before: str, after: str) -> None:
     difference = comparison.compare(settings.state, *ids)
     if as_json:
         scans = {"from": difference.before, "to": difference.after}
-        _print_json({"schema_version": 1, **scans, **difference.lists, "register": difference.register})
+        print_json({"schema_version": 1, **scans, **difference.lists, "register": difference.register})
         return
     for word, told in (("from", difference.before), ("to", difference.after)):
         state = "complete" if told["is_complete"] else "INCOMPLETE"
-        click.echo(f"{word} scan {told['scan_id']} ({_cell(told['as_of'])}, {state})")
+        click.echo(f"{word} scan {told['scan_id']} ({cell(told['as_of'])}, {state})")
     for name in comparison.LISTS:
         columns, rows = difference.told(name)
         if rows:
             counts = ", ".join(f"{n} {change}" for change, n in difference.counts(name).items())
             click.echo(f"\n{name}: {counts}")
-            _print_rows(columns, rows[:_DIFF_ROWS], indent="  ")
+            print_rows(columns, rows[:_DIFF_ROWS], indent="  ")
             if len(rows) > _DIFF_ROWS:
                 click.echo(f"  and {len(rows) - _DIFF_ROWS} more, with --json")
     if difference.register:
@@ -675,8 +682,8 @@ def diff(config_file: Path, as_json: bool, before: str, after: str) -> None:
 
 
 @cli.command()
-@_config_option
-@_scan_option
+@config_option
+@scan_option
 @click.argument("sql", required=False)
 @click.option("-n", "--name", help="Run a named query.")
 @click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="Value for $KEY.")
@@ -711,7 +718,7 @@ def query(
     from nhiscan import config, store
 
     if list_names:
-        _print_table(("name", "title", "parameters"), [(q.name, q.title, ", ".join(q.params)) for q in analyst.named()])
+        print_table(("name", "title", "parameters"), [(q.name, q.title, ", ".join(q.params)) for q in analyst.named()])
         return
     if (sql is None) == (name is None):
         raise click.UsageError("give either SQL or --name")
@@ -728,29 +735,22 @@ def query(
     settings = config.read(config_file)
     answer = analyst.run(store.database(settings.state, scan_id), sql or "", values, max_rows=max_rows)
     if fmt == "table":
-        _print_table(answer.columns, answer.rows)
+        print_table(answer.columns, answer.rows)
     elif fmt == "csv":
         writer = csv.writer(sys.stdout)
-        writer.writerow(map(_csv_cell, answer.columns))
-        writer.writerows([_csv_cell(value) for value in row] for row in answer.rows)
+        writer.writerow(map(guarded, answer.columns))
+        writer.writerows([guarded(value) for value in row] for row in answer.rows)
     else:
         if twice := [name for name in answer.columns if answer.columns.count(name) > 1]:
             raise QueryError(f"two columns are called {twice[0]!r}", hint="name one of them otherwise, with `as`")
         rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
         if fmt == "json":
-            _print_json(rows)
+            print_json(rows)
         else:
             for row in rows:
                 click.echo(json.dumps(row))
     if answer.is_cut:
         click.echo(f"cut at {max_rows} rows; raise --max-rows for more", err=True)
-
-
-def _csv_cell(value: Any) -> Any:
-    """Guards a text that a spreadsheet would run as a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
 
 
 @cli.command()
@@ -764,12 +764,12 @@ def schema(table: str | None) -> None:
 
     lines = list(store.comments(store.schema_sql()))
     if table is None:
-        _print_table(("table", "holds"), [(name, text) for name, column, text in lines if column is None])
+        print_table(("table", "holds"), [(name, text) for name, column, text in lines if column is None])
         return
     columns = [(column, text) for name, column, text in lines if name == table and column is not None]
     if not columns:
-        raise _unknown("table", table, store.tables())
-    _print_table(("column", "holds"), columns)
+        raise unknown("table", table, store.tables())
+    print_table(("column", "holds"), columns)
 
 
 @cli.group()
@@ -778,7 +778,7 @@ def rules() -> None:
 
 
 @rules.command("list")
-@_json_option
+@json_option
 def rules_list(as_json: bool) -> None:
     """List the rules.
 
@@ -789,9 +789,9 @@ def rules_list(as_json: bool) -> None:
     columns = ("rule", "severity", "subject", "title")
     rows = [(r.rule_id, r.severity, r.subject, r.title) for r in rule_folders.load()]
     if as_json:
-        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
-        _print_table(columns, rows)
+        print_table(columns, rows)
 
 
 @rules.command("show")
@@ -843,7 +843,7 @@ def _find_rules(rule_ids: Sequence[str]) -> list[Rule]:
     found = {rule.rule_id: rule for rule in rule_folders.load()}
     for rule_id in rule_ids:
         if rule_id not in found:
-            raise _unknown("rule", rule_id, found)
+            raise unknown("rule", rule_id, found)
     return [found[rule_id] for rule_id in rule_ids or sorted(found)]
 
 
@@ -896,9 +896,9 @@ def collectors_show(name: str) -> None:
 
 
 @cli.command()
-@_config_option
-@_scan_option
-@_json_option
+@config_option
+@scan_option
+@json_option
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many to list.")
 @click.option("--pattern", help="Decide: identities whose id, native id or name match (* and ?).")
 @click.option("--partner", help="Decide: partner id.")
@@ -931,10 +931,10 @@ def attribute(
     from nhiscan.model import IdentityMapping
 
     if pattern is None:
-        with _published(config_file, scan_id) as con:
+        with published(config_file, scan_id) as con:
             weak = attribution.weakest(con, limit)
         if as_json:
-            _print_json([dataclasses.asdict(item) for item in weak])
+            print_json([dataclasses.asdict(item) for item in weak])
         else:
             for item in weak:
                 click.echo(attribution.describe(item))
@@ -968,15 +968,6 @@ def _identity_map(settings: Config) -> Path:
     )
 
 
-@contextmanager
-def _published(config_file: Path, scan_id: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
-    from nhiscan import config, store
-
-    settings = config.read(config_file)
-    with store.open_published(settings.state, scan_id) as con:
-        yield con
-
-
 class _Where:
     """A where clause with bound values; a name that the scan does not know is an error and no empty list."""
 
@@ -993,7 +984,7 @@ class _Where:
         if value is not None:
             words = {row[0] for row in self._con.execute(f"select {column} from {table}").fetchall()}
             if value not in words:
-                raise _unknown(what, value, words)
+                raise unknown(what, value, words)
             self.add(f"{column} = ?", value)
 
     def partner(self, word: str | None) -> None:
@@ -1022,38 +1013,9 @@ def _short(column: str) -> str:
     return f"left({column}, {_SHORT_ID}) as {column}"
 
 
-def _list(con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any], *, as_json: bool) -> None:
-    con.execute(sql, list(values))
-    columns = tuple(column[0] for column in con.description or ())
-    rows = con.fetchall()
-    if as_json:
-        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        _print_table(columns, rows)
-
-
-def _print_sections(sections: Sequence[Section], *, as_json: bool) -> None:
-    if as_json:
-        told: dict[str, Any] = {s.title: [dict(zip(s.columns, row, strict=True)) for row in s.rows] for s in sections}
-        cut = {section.title: section.more for section in sections if section.more}
-        _print_json({**told, "not listed": cut} if cut else told)
-        return
-    for section in sections:
-        click.echo(f"{section.title}:{'' if section.rows else ' none'}")
-        if len(section.rows) == 1 and len(section.columns) > _WIDE:
-            for column, value in zip(section.columns, section.rows[0], strict=True):
-                if value is not None:
-                    click.echo(f"  {column}: {_cell(value, 300)}")
-        elif section.rows:
-            _print_table(section.columns, section.rows)
-        if section.more:
-            click.echo(f"and {section.more} more")
-        click.echo()
-
-
 def _print_path(told: Mapping[str, Any]) -> None:
-    start = _cell(told["from_id"])
-    goal = "an administrator" if told["to_id"] is None else _cell(told["to_id"])
+    start = cell(told["from_id"])
+    goal = "an administrator" if told["to_id"] is None else cell(told["to_id"])
     steps = told["steps"]
     if told["certainty"] is None:
         click.echo(f"no way is known from {start} to {goal}")
@@ -1061,16 +1023,16 @@ def _print_path(told: Mapping[str, Any]) -> None:
         doubt = "" if told["certainty"] == "definite" else ", if what this depends on is met"
         click.echo(f"{start} is {goal} itself{doubt}")
     elif told["certainty"] == "definite":
-        click.echo(f"{start} comes to {goal}: {_counted(len(steps), 'step')}, all definite")
+        click.echo(f"{start} comes to {goal}: {counted(len(steps), 'step')}, all definite")
     else:
-        click.echo(f"{start} may come to {goal}: {_counted(len(steps), 'step')}; no way is definite")
+        click.echo(f"{start} may come to {goal}: {counted(len(steps), 'step')}; no way is definite")
         for number, step in enumerate(steps, 1):
             if step["certainty"] != "definite":
                 click.echo(
                     f"  step {number} is {step['certainty']}: it depends on what its statement or evidence names"
                 )
     for number, step in enumerate(steps, 1):
-        click.echo(f"\n{number}. {_cell(step['from_id'])}\n   to {_cell(step['to_id'])}: {_cell(step['says'])}")
+        click.echo(f"\n{number}. {cell(step['from_id'])}\n   to {cell(step['to_id'])}: {cell(step['says'])}")
         _print_facts(step, ("certainty", "path_id", "path_title", "through", "resource_id"))
         for side in step["allowed_by"]:
             _print_facts(side, ("policy", "statement"))
@@ -1078,14 +1040,14 @@ def _print_path(told: Mapping[str, Any]) -> None:
     if told["is_cut"]:
         click.echo("\nthe scan does not hold the rest of this way")
     for right in told["because"]:
-        last = _cell(steps[-1]["to_id"]) if steps else start
+        last = cell(steps[-1]["to_id"]) if steps else start
         doubt = "" if right["certainty"] == "definite" else f", if what this depends on is met ({right['certainty']})"
         click.echo(f"\n{last} is an administrator{doubt}")
         _print_facts(
             right, ("policy", "through_group", "by_token_of", "statement", "considered", "to_break", "check_by_hand")
         )
     if told["not_read"]:
-        places = ", ".join(f"{_cell(gap['tenant_id'])} {gap['dataset']}" for gap in told["not_read"])
+        places = ", ".join(f"{cell(gap['tenant_id'])} {gap['dataset']}" for gap in told["not_read"])
         hides = "what they forbid is not taken off" if told["certainty"] == "definite" else "a way may be hidden there"
         click.echo(f"\nnot wholly read: {places}; {hides}")
 
@@ -1094,69 +1056,8 @@ def _print_facts(facts: Mapping[str, Any], names: Iterable[str]) -> None:
     for name in names:
         value = facts[name]
         for text in value if isinstance(value, list) else [value] if value is not None else []:
-            shown = "a name holds characters that a terminal does not show" if text is None else _cell(text, _LONG)
+            shown = "a name holds characters that a terminal does not show" if text is None else cell(text, LONG)
             click.echo(f"   {name.replace('_', ' ')}: {shown}")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
-    from nhiscan.config import nearest
-
-    return ConfigError(f"no {what} {name!r}", hint=nearest(name, known))
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC).isoformat() if value.tzinfo is None else value.isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, default=_json_value))
-
-
-def _cell(value: Any, most: int = _CELL) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.0f}" if value >= 1 else f"{value:.2f}"
-    return plain(value, most)
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Prints rows under their columns, and how many they are."""
-    _print_rows(columns, rows)
-    click.echo(f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}", err=True)
-
-
-def _print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, indent: str = "") -> None:
-    """Prints rows under their columns; on a terminal the widest columns give way until a row fits a line."""
-    texts = [[plain(column) for column in columns], *([_cell(value) for value in row] for row in rows)]
-    widths = [max(map(width, column)) for column in zip(*texts, strict=True)]
-    if sys.stdout.isatty():
-        widths = _fitted(widths, shutil.get_terminal_size().columns - len(indent))
-    for row in texts:
-        cells = [cut(text, most) for text, most in zip(row, widths, strict=True)]
-        padded = [text + " " * (most - width(text)) for text, most in zip(cells, widths, strict=True)]
-        click.echo(indent + "  ".join(padded).rstrip())
-
-
-def _fitted(widths: Sequence[int], room: int) -> list[int]:
-    fitted = list(widths)
-    excess = sum(fitted) + 2 * (len(fitted) - 1) - room
-    while excess > 0 and max(fitted, default=0) > _NARROWEST:
-        fitted[fitted.index(max(fitted))] -= 1
-        excess -= 1
-    return fitted
 
 
 def main() -> None:
@@ -1175,20 +1076,20 @@ def main() -> None:
         code = EXIT_INTERRUPTED
     except NhiscanError as error:
         # A line of its own begins with a bar, so that no name in a message can pose as the next step.
-        first, *more = _redacting.redact(error.message).strip().splitlines() or [""]
+        first, *more = redacting.redact(error.message).strip().splitlines() or [""]
         click.echo(
             "\n  | ".join([f"error: {plain(first, 2000)}", *(plain(line, 200) for line in more[:20] if line)]), err=True
         )
         if error.hint:
-            click.echo(f"  next: {_redacting.redact(plain(error.hint, 2000))}", err=True)
+            click.echo(f"  next: {redacting.redact(plain(error.hint, 2000))}", err=True)
         code = error.exit_code
     except SystemExit as ended:
         # click turns a pipe whose reader left into exit code 1, which here means that a gate was hit.
         code = 0 if type(sys.stdout).__name__.endswith("PacifyFlushWrapper") else ended.code
     except Exception as error:  # noqa: BLE001 - the outermost edge: a defect of ours must end as exit code 5
         if log.isEnabledFor(logging.DEBUG):
-            click.echo(_redacting.redact(traceback.format_exc()), err=True)
-        click.echo(f"internal error: {_redacting.redact(f'{type(error).__name__}: {error}')}", err=True)
+            click.echo(redacting.redact(traceback.format_exc()), err=True)
+        click.echo(f"internal error: {redacting.redact(f'{type(error).__name__}: {error}')}", err=True)
         click.echo("  next: run again with `nhiscan -v` and report what it prints", err=True)
         code = EXIT_INTERNAL
     sys.exit(code)

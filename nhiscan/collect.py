@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 from nhiscan import detect, http, hvac_client, sample, secret
 from nhiscan.config import nearest
 from nhiscan.errors import CollectError, ConfigError, NhiscanError
+from nhiscan.imports import Imported
 from nhiscan.model import Coverage, Record, Sighting, Tenant, Use, Where
 from nhiscan.secret import RedactingFilter, Secret
 from nhiscan.tape import Player, Recorder
@@ -53,6 +54,10 @@ def _nothing_kept(tenant_id: str, dataset: str) -> Sequence[Use]:
     return ()
 
 
+def _nothing_imported() -> Iterator[Imported]:
+    return iter(())
+
+
 @dataclass(frozen=True)
 class Context:
     """The only way to the outside for a collector."""
@@ -63,6 +68,7 @@ class Context:
     fingerprint_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     watermarks: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     kept: Callable[[str, str], Sequence[Use]] = _nothing_kept  # of a tenant and dataset: see `before`
+    imports: Callable[[], Iterator[Imported]] = _nothing_imported
     tape: Recorder | Player | None = field(default=None, repr=False)  # what answers are kept on or come from
     is_sample: bool = False  # a few of everything: `nhiscan doctor` looks for refusals, not for rows
     _sessions: dict[tuple[str | None, str | None], Any] = field(default_factory=dict, repr=False)
@@ -78,6 +84,10 @@ class Context:
     def before(self, tenant_id: str, dataset: str) -> Sequence[Use]:
         """What earlier scans read of a dataset whose events are kept, oldest first; nothing on replay."""
         return self.kept(tenant_id, dataset)
+
+    def imported(self) -> Iterator[Imported]:
+        """What other scanners found, as `nhiscan secrets import` kept it; like a register also on replay."""
+        return self.imports()
 
     def fingerprint(self, value: str) -> str:
         """The keyed hash of a secret value: equal values, equal fingerprints, inside one state directory."""
@@ -140,8 +150,13 @@ class Context:
         role_arn: str | None = None,
         external_id: str | None = None,
         endpoint_url: str | None = None,
+        is_asked_once: bool = False,
+        key: tuple[str, Secret] | None = None,
     ) -> Any:
         """A boto3 client with bounded retries; with `role_arn`, of a session that assumed that role.
+
+        `is_asked_once`: without any retry, for calls that change something. `key`: the id and secret of an access key
+        to sign with instead of the caller's, which is kept no longer than the client.
 
         Raises: CollectError without usable credentials; botocore's ClientError when the role is refused.
         """
@@ -161,12 +176,16 @@ class Context:
                 endpoint_url=endpoint_url,
                 tape=self.tape,
                 after_call=self._check_clock,
+                is_asked_once=is_asked_once,
             )
 
-        key = (profile, role_arn)
+        held = (profile, role_arn)
         caller = profile or "caller"
         try:
-            if key not in self._sessions:
+            if key is not None:
+                session = boto_client.session(profile=profile, region=region, tape=self.tape, key=key)
+                return client(session, service, key[0])
+            if held not in self._sessions:
                 session = boto_client.session(profile=profile, region=region, tape=self.tape)
                 if role_arn is not None:
                     request = {"RoleArn": role_arn, "RoleSessionName": "nhiscan"}
@@ -174,8 +193,8 @@ class Context:
                         request["ExternalId"] = external_id
                     sts = client(session, "sts", caller)
                     session = boto_client.role_session(sts, request, region=region, tape=self.tape)
-                self._sessions[key] = session
-            made = client(self._sessions[key], service, role_arn or caller)
+                self._sessions[held] = session
+            made = client(self._sessions[held], service, role_arn or caller)
         except BotoCoreError as error:
             raise CollectError(
                 f"aws: no usable credentials: {error}",

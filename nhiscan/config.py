@@ -35,14 +35,27 @@ class State:
 
 
 @dataclass(frozen=True)
+class Person:
+    """Somebody who may ask for remediation or agree to it: whoever signs with the key, an OpenSSH `ssh-ed25519` one."""
+
+    mail: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Config:
-    """Everything nhiscan.toml says; `collectors` holds one entry a configured collector, in file order."""
+    """Everything nhiscan.toml says; `collectors` holds one entry a configured collector, in file order.
+
+    `remediation`: the settings of each adapter, by name.
+    """
 
     file: Path
     company: Company
     state: Path
     collectors: tuple[tuple[str, Mapping[str, Any]], ...]
     rules: Mapping[str, Mapping[str, Any]]
+    people: tuple[Person, ...] = ()
+    remediation: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -76,7 +89,7 @@ def read(path: Path) -> Config:
 def parse(data: Mapping[str, Any], *, file: Path) -> Config:
     """The settings of an already read file; relative paths start at its folder."""
     where = f"{file}: "
-    _check_keys(data, ("company", "state", "collectors", "rules"), where=where)
+    _check_keys(data, ("company", "state", "collectors", "rules", "people", "remediation"), where=where)
     if "company" not in data:
         raise ConfigError(f"{file}: [company] is missing", hint='add [company] with name = "..."')
     company = build(Company, data["company"], where=f"{where}company.", base=file.parent, environ={})
@@ -89,7 +102,17 @@ def parse(data: Mapping[str, Any], *, file: Path) -> Config:
         rule: _table(params, f"{where}rules.{rule}")
         for rule, params in _table(data.get("rules", {}), f"{where}rules").items()
     }
-    return Config(file, company, file.parent / state.path, tuple(collectors), rules)
+    people = build(_People, {"people": data.get("people", [])}, where=where, base=Path(), environ={}).people
+    remediation = {
+        name: _table(settings, f"{where}remediation.{name}")
+        for name, settings in _table(data.get("remediation", {}), f"{where}remediation").items()
+    }
+    return Config(file, company, file.parent / state.path, tuple(collectors), rules, people, remediation)
+
+
+@dataclass(frozen=True)
+class _People:
+    people: tuple[Person, ...]
 
 
 def _table(value: Any, where: str) -> Mapping[str, Any]:

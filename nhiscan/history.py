@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import duckdb
 
-from nhiscan import store
+from nhiscan import atomic, moments, store
 from nhiscan.errors import StoreError
 from nhiscan.load import Stage
 from nhiscan.model import Use
@@ -81,7 +81,7 @@ def events(state: Path, tenant_id: str, dataset: str, *, as_of: datetime) -> lis
         _read_folder(con, state, tenant_id, dataset, oldest=_EVER)
         rows = con.execute(
             f"select {', '.join(_FIELDS)} from kept where occurred_at <= ? order by occurred_at, event_id",
-            [_naive(as_of)],
+            [moments.naive(as_of)],
         ).fetchall()
     found = [Use(*row) for row in rows]
     return [dataclasses.replace(event, occurred_at=event.occurred_at.replace(tzinfo=UTC)) for event in found]
@@ -115,10 +115,12 @@ def advance(
         "select tenant_id, dataset, max(history_from), min(coalesce(collected_at, ?)) from coverage "
         f"where dataset in ({', '.join('?' for _ in KEPT)}) "
         "group by tenant_id, dataset having bool_and(status = 'complete')",
-        [_naive(as_of), *KEPT],
+        [moments.naive(as_of), *KEPT],
     ).fetchall():
         after[tenant_id, dataset] = _advanced(
-            before.get((tenant_id, dataset)), since=_aware(history_from), until=min(read_at.replace(tzinfo=UTC), now)
+            before.get((tenant_id, dataset)),
+            since=moments.aware(history_from),
+            until=min(read_at.replace(tzinfo=UTC), now),
         )
     for (tenant_id, dataset), reach in after.items():
         earlier = before.get((tenant_id, dataset))
@@ -127,7 +129,12 @@ def advance(
             con.execute(
                 "update coverage set history_from = ? where tenant_id = ? and dataset = ? "
                 "and (status = 'complete' or history_from is null or history_from <= ?)",
-                [max(_naive(reach.since), _floor(as_of)), tenant_id, dataset, earlier and _naive(earlier.watermark)],
+                [
+                    max(moments.naive(reach.since), _floor(as_of)),
+                    tenant_id,
+                    dataset,
+                    earlier and moments.naive(earlier.watermark),
+                ],
             )
     return after
 
@@ -160,7 +167,7 @@ def keep(build: store.Build, reached: Reaches, before: Reaches) -> None:
             )
             draft = build.folder / "history.parquet"
             build.con.execute(f"copy fresh_part to '{store.quoted(draft)}' (format parquet, compression zstd)")
-            store.settle(draft, folder / f"{build.scan_id}.parquet")
+            atomic.settle(draft, folder / f"{build.scan_id}.parquet")
         for (tenant_id, dataset), reach in reached.items():
             if reach != before.get((tenant_id, dataset)):
                 folder = _folder(build.state, tenant_id, dataset)
@@ -171,7 +178,7 @@ def keep(build: store.Build, reached: Reaches, before: Reaches) -> None:
                     "since": reach.since and reach.since.isoformat(),
                     "until": reach.until.isoformat(),
                 }
-                store.write_text(folder / "reach.json", json.dumps(said, indent=2) + "\n")
+                atomic.write_text(folder / "reach.json", json.dumps(said, indent=2) + "\n")
 
 
 def _read_folder(
@@ -228,16 +235,8 @@ def _make(folder: Path) -> None:
     for path in (*reversed(folder.parents[:3]), folder):
         if not path.is_dir():
             path.mkdir(mode=0o700)
-            store.sync(path.parent)
+            atomic.sync(path.parent)
 
 
 def _floor(as_of: datetime) -> datetime:
-    return _naive(as_of) - timedelta(days=MOST_DAYS)
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    return moment and moment.replace(tzinfo=UTC)
+    return moments.naive(as_of) - timedelta(days=MOST_DAYS)

@@ -22,6 +22,7 @@ _NAT: Final = np.iinfo("int64").min
 _SQL_TYPES: Final[dict[type, str]] = {
     str: "varchar",
     int: "bigint",
+    float: "double",
     bool: "boolean",
     datetime: "timestamp",
     date: "date",
@@ -96,6 +97,16 @@ class Stage:
                 f"delete from stage_{kind.table} where {instead_of} in (select {instead_of} from ({select}))", values
             )
         self._con.execute(f"insert into stage_{kind.table} by name {select}", values)
+
+    def held(self, kind: type[Record], *fields: str) -> list[tuple[Any, ...]]:
+        """Fields of the rows added so far; times are UTC without a zone."""
+        self._flush(kind)
+        if kind not in self._staged:
+            return []
+        rows: list[tuple[Any, ...]] = self._con.execute(
+            f"select {', '.join(fields)} from stage_{kind.table}"
+        ).fetchall()
+        return rows
 
     def leave_out(self, kind: type[Record], where: str, values: Sequence[Any]) -> None:
         """Forgets rows added so far."""
@@ -268,6 +279,10 @@ def _integers(values: Sequence[int | None]) -> pd.Series:
     return pd.Series(values, dtype="Int64")
 
 
+def _floats(values: Sequence[float | None]) -> pd.Series:
+    return pd.Series(values, dtype="Float64")
+
+
 def _booleans(values: Sequence[bool | None]) -> pd.Series:
     return pd.Series(values, dtype="boolean")
 
@@ -275,6 +290,7 @@ def _booleans(values: Sequence[bool | None]) -> pd.Series:
 _SERIES: Final[dict[type, Callable[[Sequence[Any]], pd.Series]]] = {
     str: _texts,
     int: _integers,
+    float: _floats,
     bool: _booleans,
     datetime: _times,
     date: _dates,

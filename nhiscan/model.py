@@ -56,6 +56,8 @@ REGISTER_DATASETS: Final = frozenset(
         "declared_identities",
         "classifications",
         "identity_map",
+        "roles",
+        "support_tickets",
     )
 )
 DATASETS: Final = REGISTER_DATASETS | {
@@ -91,6 +93,9 @@ DATASETS: Final = REGISTER_DATASETS | {
     "sightings.user_data",
     "sightings.tags",
     "sightings.parameters",
+    "sightings.files",
+    "sightings.history",
+    "sightings.imports",
     "settings",
     "settings.logging",
     "leases",
@@ -116,8 +121,6 @@ DATASETS: Final = REGISTER_DATASETS | {
     "settings.sign_in",
     "settings.apps",
 }
-
-SEVERITIES: Final = ("critical", "high", "medium", "low", "info")
 
 
 def ref(table: str, *, default: Any = dataclasses.MISSING) -> Any:
@@ -196,6 +199,9 @@ class Identity(Record):
     is_installed: bool | None = None  # of an app; False: removed, though tokens or rights of it may live
     role_changed_at: datetime | None = None
     derived_from: str | None = None  # no list holds it: what it was concluded from, and how far back that reaches
+    is_ai_agent: bool | None = None  # a model acts through it; None: the source does not say
+    invited_at: datetime | None = None
+    created_by: str | None = None  # mail address, name or native id of whoever made it, as the provider writes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +392,7 @@ class Resource(Record):
     """A thing that is protected, or a workload; `runs_as_id` the identity that a workload acts as.
 
     `encrypted_at_rest`: none, provider or customer_key; `encrypted_in_transit`: enforced, optional or none.
+    `audience`: who can read its texts: internal, partner or public.
     """
 
     table: ClassVar[str] = "resources"
@@ -400,6 +407,7 @@ class Resource(Record):
     runs_as_id: str | None = ref("identities", default=None)
     encrypted_at_rest: str | None = None
     encrypted_in_transit: str | None = None
+    audience: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,7 +513,9 @@ class PartnerAccount(Record):
 class Where:
     """A place whose text is searched for secrets; `location` in a person's words.
 
-    `kind`: environment, user_data, tag, parameter, ci_variable, file, repo or repo_history.
+    `kind`: environment, user_data, tag, parameter, ci_variable, file (of a folder), shared (shown to partners or to
+    everybody), repo (of a repository's newest commit), pipeline (there, in the definition of a build) or repo_history
+    (in older commits only).
     `name`: of the variable or tag.
     """
 
@@ -520,7 +530,14 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Sighting(Record):
-    """A secret seen in text. `native_id`: an id inside the value, like an access key id; `preview`: ≤ 4 characters."""
+    """A secret seen in text. `native_id`: an id inside the value, like an access key id; `preview`: ≤ 4 characters.
+
+    `issuer`: provider that made the secret, and `issuer_tenant` its account there, as far as the value or what stands
+    beside it says so. `first_seen_at` and `last_seen_at`: when the text that holds it was written, and when that text
+    was replaced; of git, the times of the commits. `author`: mail address of the first commit. `is_current`: it still
+    stands there. `is_verified`: another scanner asked the provider, which took it. `found_by`: that scanner; None:
+    nhiscan. `fingerprint` None: that scanner kept no value.
+    """
 
     table: ClassVar[str] = "sightings"
     sighting_id: str
@@ -529,12 +546,27 @@ class Sighting(Record):
     where_kind: str
     location: str
     kind: str
-    fingerprint: str
+    fingerprint: str | None
     name: str | None = None
     resource_id: str | None = ref("resources", default=None)
     identity_id: str | None = ref("identities", default=None)
     native_id: str | None = None
     preview: str | None = None
+    issuer: str | None = None
+    issuer_tenant: str | None = None
+    severity: str | None = None  # of the kind of secret, were it live
+    confidence: float | None = None  # 0 to 1: that it is a secret at all
+    is_test: bool = False  # of the provider's test system
+    path: str | None = None
+    line: int | None = None  # from 1
+    commit: str | None = None
+    author: str | None = None
+    first_seen_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    is_current: bool | None = None
+    expires_at: datetime | None = None
+    is_verified: bool | None = None
+    found_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -603,7 +635,7 @@ class Use(Record):
     dataset: str = "usage.calls"  # which history it belongs to: usage.calls, .logins, .exports or .audit
     app: str | None = None  # name of the app that was used, as the log writes it
     flow: str | None = None  # of a login: password, sso, soap, basic, or a word of AppSettings.flows
-    country: str | None = None  # two letters
+    country: str | None = None  # two letters, or as the log writes it
     rows: int | None = None  # of an export
     reason: str | None = None  # of a failure, in the provider's word
 
@@ -648,6 +680,19 @@ class Partner(Record):
     technical_owner: str | None = None
     last_commercial_activity: date | None = None
     declared_nhi_count: int | None = None
+    stage: str | None = None
+    trust_label: str | None = None  # "strategic" and the like; no rule takes it as relief
+    classified_at: date | None = None
+    handles_customer_data: bool | None = None
+    touches_production: bool | None = None
+    due_diligence_at: date | None = None
+    due_diligence_result: str | None = None
+    due_diligence_valid_to: date | None = None
+    onboarded_at: date | None = None
+    onboarded_by: str | None = None
+    onboarding_approved_by: str | None = None
+    revoke_runbook: str | None = None
+    revoke_runbook_tested_at: date | None = None
     source_system: str | None = None
     source_id: str | None = None
     exported_at: datetime | None = None
@@ -722,6 +767,8 @@ class Person(Record):
     partner_id: str | None = None
     status: str | None = None
     left_on: date | None = None
+    can_onboard: bool | None = None
+    can_approve: str | None = None  # severities that this person may accept, separated by ;
     register_row: str | None = None
 
 
@@ -736,7 +783,7 @@ class PersonMail(Record):
 
 @dataclass(frozen=True, slots=True)
 class Ownership(Record):
-    """`owned_kind` partner, identity, credential or integration; `owned` an id, native id or name."""
+    """`owned_kind` programme, partner, identity, credential or integration; `owned` an id, native id or name."""
 
     table: ClassVar[str] = "ownerships"
     owned_kind: str
@@ -857,6 +904,7 @@ class Acceptance(Record):
     approved_by: str | None = None
     approved_at: datetime | None = None
     expires_at: date | None = None
+    renewals: int | None = None
     register_row: str | None = None
 
 
@@ -878,6 +926,7 @@ class Offboarding(Record):
     table: ClassVar[str] = "offboardings"
     offboarding_id: str
     partner_id: str
+    contract_id: str | None = None  # whose event opened it
     opened_at: datetime | None = None
     due_at: datetime | None = None
     closed_at: datetime | None = None
@@ -935,8 +984,36 @@ class IdentityMapping(Record):
     owner: str | None = None
     purpose: str | None = None
     environment: str | None = None
+    ai_agent: bool | None = None
     decided_by: str | None = None
     until: date | None = None
+    register_row: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Role(Record):
+    """What a role, profile or group of one of our systems is for, as written down by people."""
+
+    table: ClassVar[str] = "roles"
+    system: str  # the provider, or one of its tenants
+    role: str  # name, native id or id
+    description: str | None = None
+    owner: str | None = None
+    intended_tier: str | None = None
+    intended_audience: str | None = None
+    register_row: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SupportTicket(Record):
+    """A partner's request for help with its access."""
+
+    table: ClassVar[str] = "support_tickets"
+    ticket_id: str
+    partner_id: str | None = None
+    category: str | None = None
+    opened_at: datetime | None = None
+    closed_at: datetime | None = None
     register_row: str | None = None
 
 
@@ -1039,6 +1116,8 @@ REGISTER_RECORD_TYPES: Final[tuple[type[Record], ...]] = (
     DeclaredIdentity,
     Classification,
     IdentityMapping,
+    Role,
+    SupportTicket,
     RegisterFile,
     RegisterField,
     Quarantined,

@@ -128,6 +128,13 @@ def day(value: date | None) -> str:
     return "not known" if value is None else value.strftime("%Y-%m-%d")
 
 
+def guarded(value: Any) -> Any:
+    """A value as a cell of CSV or a sheet may hold it: a text that a spreadsheet would run as a formula is quoted."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
+
+
 def command(*words: str) -> str | None:
     """Words as one line for a POSIX shell; None where a word holds what a terminal would not show as it is."""
     if any(is_unseen(char) for word in words for char in word):

@@ -10,20 +10,23 @@ import dataclasses
 import functools
 import hashlib
 import re
+import shlex
+import string
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import duckdb
 
 from nhiscan import store
 from nhiscan.config import nearest
 from nhiscan.errors import ConfigError, RuleError
-from nhiscan.model import DATASETS, RECORD_TYPES, SEVERITIES
+from nhiscan.model import DATASETS, RECORD_TYPES
+from nhiscan.severities import SEVERITIES
 
 SUBJECTS: Final = (
     "identity",
@@ -35,6 +38,23 @@ SUBJECTS: Final = (
     "integration",
     "role",
     "setting",
+    "leak",
+    "acceptance",
+)
+# What `nhiscan remediate plan` does to a finding's subject where an adapter can.
+Action = Literal["rotate", "revoke"]
+ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
+# What a command of a runbook may have in braces beside the columns of the rule's query: fields of the thing that a
+# finding is about (lifecycle.commands.Target), and of the finding; `tenant` is the provider's own number of it.
+OF_TARGET: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "thing_kind thing_id provider kind name native_id region holder_kind holder_name holder_native_id"
+        " group_name group_native_id",
+    )
+)
+OF_FINDING: Final = frozenset(
+    re.findall(r"\w+", "finding_id rule_id subject_id subject_name tenant_id tenant identity_id partner_id")
 )
 PARAM_TYPES: Final = ("days", "hours", "int", "float", "text", "texts")
 
@@ -43,6 +63,7 @@ _PARAM: Final = re.compile(r"\$([A-Za-z_]\w*)")
 _IN_LIST: Final = re.compile(r"\bin\s+\$([A-Za-z_]\w*)", re.IGNORECASE)
 _STRING: Final = re.compile(r"('(?:[^']|'')*')")
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_FORMATTER: Final = string.Formatter()
 _CALL: Final = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 
 _FUNCTIONS: Final = frozenset(
@@ -116,10 +137,30 @@ class Param:
 
 
 @dataclass(frozen=True)
+class Runbook:
+    """What a person does by hand about a finding of the rule.
+
+    `provider` and `kinds` of the subject that it is for; none: any. `commands`: each split into words as a shell would,
+    `{name}` in a word yet to be filled. `page`: where to click.
+    """
+
+    provider: str | None
+    kinds: tuple[str, ...]
+    says: str
+    commands: tuple[tuple[str, ...], ...]
+    page: str | None
+
+    def placeholders(self) -> set[str]:
+        """Every name in braces in its commands."""
+        return {name for words in self.commands for word in words for _, name, _, _ in _FORMATTER.parse(word) if name}
+
+
+@dataclass(frozen=True)
 class Rule:
     """One rule folder, read and checked; `cases` is the parsed cases.toml.
 
-    `check_by_hand` pairs a provider, or `<provider>:<kind>`, with a command for a shell.
+    `check_by_hand` pairs a provider, or `<provider>:<kind>`, with a command for a shell. `action`: None where switching
+    something off is not the answer.
     """
 
     rule_id: str
@@ -139,6 +180,8 @@ class Rule:
     unknown: str | None
     refuted_by: str
     check_by_hand: tuple[tuple[str, str], ...]
+    action: Action | None
+    runbook: tuple[Runbook, ...]
     floor: float
     params: tuple[Param, ...]
     controls: tuple[tuple[str, str], ...]
@@ -179,6 +222,8 @@ _OPTIONAL: Final[Mapping[str, type | tuple[type, ...]]] = {
     "declared": list,
     "unknown": str,
     "check_by_hand": dict,
+    "action": str,
+    "runbook": list,
     "floor": (int, float),
     "params": dict,
 }
@@ -269,6 +314,8 @@ def _rule(
     for key in ("confidence", "exposure"):
         if not 0 < about[key] <= 1:
             raise RuleError(f"{rule_id}/rule.toml: {key} is not above 0 and at most 1", hint="write 0.1 to 1")
+    if "action" in about:
+        _one_of(about["action"], ACTIONS, f"{rule_id}/rule.toml: unknown action ")
     for key in ("needs", "if_offered", "absence"):
         for dataset in about.get(key, []):
             _one_of(dataset, DATASETS, f"{rule_id}/rule.toml: {key} names unknown dataset ")
@@ -292,6 +339,8 @@ def _rule(
         unknown=about.get("unknown"),
         refuted_by=about["refuted_by"],
         check_by_hand=tuple(_commands(rule_id, about.get("check_by_hand", {}))),
+        action=about.get("action"),
+        runbook=tuple(_runbooks(rule_id, about.get("runbook", []))),
         floor=float(about.get("floor", 0)),
         params=tuple(_params(rule_id, about.get("params", {}))),
         controls=tuple(_controls(rule_id, about["controls"])),
@@ -346,6 +395,48 @@ def _commands(rule_id: str, commands: Mapping[str, Any]) -> Iterator[tuple[str, 
         if not isinstance(command, str):
             raise RuleError(f"{rule_id}/rule.toml: check_by_hand.{applies_to} is not a text", hint="write one command")
         yield applies_to, command
+
+
+def _runbooks(rule_id: str, runbooks: Sequence[Any]) -> Iterator[Runbook]:
+    seen: set[tuple[str | None, str | None]] = set()
+    for number, about in enumerate(runbooks, 1):
+        where = f"{rule_id}/rule.toml: runbook {number}"
+        if not isinstance(about, dict):
+            raise RuleError(f"{where} is not a table", hint="write [[runbook]] and its keys below")
+        _check_keys(about, ("provider", "kind", "says", "commands", "page"), f"{where}: unknown key ")
+        kinds = about.get("kind", [])
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        texts = {key: about[key] for key in ("provider", "says", "page") if key in about}
+        for key, value in {**texts, "kind": kinds, "commands": about.get("commands", [])}.items():
+            is_list = key in ("kind", "commands")
+            if is_list and not isinstance(value, list):
+                raise RuleError(f"{where}: {key} is not a list", hint="write texts in square brackets")
+            if not all(isinstance(text, str) and text for text in (value if is_list else [value])):
+                raise RuleError(f"{where}: {key} is not a text", hint="write what a person reads, in quotes")
+        if "says" not in texts:
+            raise RuleError(f"{where}: says is missing", hint="write what a person does, in one sentence")
+        if not about.get("commands") and "page" not in texts:
+            raise RuleError(f"{where} has neither commands nor a page", hint="write which command, or where to click")
+        for one in kinds or [None]:
+            if (texts.get("provider"), one) in seen:
+                raise RuleError(f"{where} is for what another one is for", hint="make one of the two")
+            seen.add((texts.get("provider"), one))
+        commands = tuple(_split(where, line) for line in about.get("commands", []))
+        yield Runbook(texts.get("provider"), tuple(kinds), texts["says"], commands, texts.get("page"))
+
+
+def _split(where: str, line: str) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(line))
+        fields = [field for word in words for field in _FORMATTER.parse(word)]
+    except ValueError as error:
+        raise RuleError(
+            f"{where}: {line}: {error}", hint="write words as for a shell, and {name} for a value"
+        ) from error
+    for _, name, spec, conversion in fields:
+        if name is not None and (not name.isidentifier() or spec or conversion):
+            raise RuleError(f"{where}: {line}: {{{name}}} is no name", hint="write {name}, and {{ for a brace")
+    return words
 
 
 def _value_problem(param: Param, value: Any) -> str | None:
@@ -460,10 +551,14 @@ def check_overrides(rules: Sequence[Rule], overrides: Mapping[str, Mapping[str, 
     for rule_id, values in overrides.items():
         if rule_id not in known:
             raise ConfigError(f"rules.{rule_id}: no such rule", hint=nearest(rule_id, known))
-        _effective(known[rule_id], values)
+        effective(known[rule_id], values)
 
 
-def _effective(rule: Rule, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def effective(rule: Rule, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The rule's parameters as they hold: `overrides` are its settings in nhiscan.toml.
+
+    Raises: ConfigError
+    """
     params = {param.name: param for param in rule.params}
     for name, value in overrides.items():
         if name not in params:
@@ -479,11 +574,11 @@ def bind(rule: Rule, overrides: Mapping[str, Any], *, as_of: datetime) -> Bound:
 
     `as_of` is naive UTC, as the tables hold it. Raises: ConfigError.
     """
-    effective = _effective(rule, overrides)
+    given = effective(rule, overrides)
     values: dict[str, Any] = {"as_of": as_of}
     lists: dict[str, list[str]] = {}
     for param in rule.params:
-        value = effective[param.name]
+        value = given[param.name]
         if param.type in ("days", "hours"):
             span = timedelta(**{param.type: value})
             values |= {f"{param.name}_before": as_of - span, f"{param.name}_after": as_of + span}
@@ -494,11 +589,11 @@ def bind(rule: Rule, overrides: Mapping[str, Any], *, as_of: datetime) -> Bound:
         else:
             values[param.name] = value
     shown = ", ".join(
-        f"{param.name} = {value_text(effective[param.name])}"
+        f"{param.name} = {value_text(given[param.name])}"
         + (f" ({param.source})" if param.source and param.name not in overrides else "")
         for param in rule.params
     )
-    version = hashlib.sha256(f"{rule.digest}\0{sorted(effective.items())!r}".encode()).hexdigest()[:12]
+    version = hashlib.sha256(f"{rule.digest}\0{sorted(given.items())!r}".encode()).hexdigest()[:12]
     query = _expand(rule.query, lists)
     evidence = None if rule.evidence is None else _expand(rule.evidence, lists)
     return Bound(query, _pick(query, values), evidence, _pick(evidence or "", values), shown, version)

@@ -7,31 +7,35 @@ import dataclasses
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from nhiscan import __version__, check, collect, config, history, secret, store
+from nhiscan import __version__, check, collect, config, history, imports, ledger_rows, moments, secret, store
 from nhiscan.carry import carry
 from nhiscan.errors import ConfigError, NhiscanError, StoreError
 from nhiscan.load import Stage
 from nhiscan.model import Tenant
 from nhiscan.resolve import (
-    apps,
+    acceptances,
+    changes,
     contracts,
+    crm_facts,
     facts,
+    governance,
+    holdings,
     integrations,
+    log_reach,
+    name_words,
+    offboardings,
     owners,
     packages,
     partners,
     paths,
     policies,
     privileges,
-    records,
     resources,
-    roles,
-    settings,
     sightings,
     sign_ins,
     unused,
@@ -50,16 +54,20 @@ STAGES = (
     paths.run,
     unused.run,
     facts.run,
-    apps.run,
-    roles.run,
-    records.run,
-    settings.run,
+    crm_facts.run,
+    log_reach.run,
     sign_ins.run,
     integrations.run,
     packages.run,
     resources.run,
     policies.run,
     sightings.run,
+    holdings.run,
+    offboardings.run,
+    changes.run,
+    name_words.run,
+    governance.run,
+    acceptances.run,
 )
 
 
@@ -128,7 +136,10 @@ def run(
         _logged(settings.state, scan_id, clock),
         store.Build(settings.state, scan_id) as build,
     ):
-        ctx = dataclasses.replace(ctx, fingerprint_key=secret.fingerprint_key(settings.state))
+        key = secret.fingerprint_key(settings.state)
+        ctx = dataclasses.replace(
+            ctx, fingerprint_key=key, imports=functools.partial(imports.read, settings.state, key)
+        )
         con = build.con
         previous = build.attach_previous()
         if only is not None and previous is None:
@@ -158,6 +169,7 @@ def run(
         tenants = set(readers)
         if only is not None:
             tenants |= carry(con, stage, {name for name, _ in settings.collectors} - set(only))
+        ledger_rows.add(stage, settings.state, before=ledger_rows.counted(con, previous), as_of=ctx.as_of)
         history.merge(con, stage, settings.state, tenants, as_of=ctx.as_of)
         stage.finish()
         reached = history.advance(con, before, as_of=ctx.as_of, now=min(started, ctx.as_of))
@@ -172,7 +184,7 @@ def run(
             "and dataset not like 'register.%'",
             sorted(INCOMPLETE),
         ).fetchall()[0][0]
-        con.execute("update scans set finished_at = ?, is_complete = ?", [_naive(clock()), is_complete])
+        con.execute("update scans set finished_at = ?, is_complete = ?", [moments.naive(clock()), is_complete])
         on_stage("publish")
         history.keep(build, reached, before)
         database = build.publish()
@@ -192,7 +204,7 @@ def _describe(
     company = settings.company
     con.execute(
         "insert into scans values (?, ?, ?, null, ?, ?, null, ?)",
-        [scan_id, _naive(as_of), _naive(started), __version__, company.name, is_baseline],
+        [scan_id, moments.naive(as_of), moments.naive(started), __version__, company.name, is_baseline],
     )
     ours: list[tuple[str, str, str | None]] = [("name", company.name, None)]
     ours += [("mail_domain", domain.lower(), None) for domain in company.mail_domains]
@@ -216,7 +228,3 @@ def _logged(state: Path, scan_id: str, clock: Callable[[], datetime]) -> Iterato
             store.log_run(state, {"scan_id": scan_id, "event": "failed", "at": clock().isoformat(), "reason": reason})
         raise
     store.log_run(state, {"scan_id": scan_id, "event": "published", "at": clock().isoformat()})
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -44,7 +44,10 @@ create table identities ( -- principals, human or not; groups included
     licence varchar, -- internal, partner, customer, integration or guest
     is_installed boolean, -- of an app; false: removed, though tokens or rights of it may live
     role_changed_at timestamp, -- when its role last changed
-    derived_from varchar -- no list holds it: what it was concluded from, and how far back that reaches
+    derived_from varchar, -- no list holds it: what it was concluded from, and how far back that reaches
+    is_ai_agent boolean, -- a model acts through it; null: the source does not say
+    invited_at timestamp, -- when it was asked to join
+    created_by varchar -- mail address, name or native id of whoever made it, as the provider writes it
 );
 
 create table signs ( -- what an identity shows of whose it is, in the words of aliases
@@ -191,7 +194,8 @@ create table resources ( -- what is protected, and the workloads that act as an 
     environment varchar, -- prod, staging, test, dev or sandbox
     runs_as_key bigint, -- identity that a workload acts as
     encrypted_at_rest varchar, -- none, provider or customer_key; null: cannot be said
-    encrypted_in_transit varchar -- enforced, optional or none; null: cannot be said
+    encrypted_in_transit varchar, -- enforced, optional or none; null: cannot be said
+    audience varchar -- who can read its texts: internal, partner or public; null: cannot be said
 );
 
 create table resource_tags ( -- labels that the provider keeps on a resource
@@ -267,15 +271,30 @@ create table sightings ( -- secrets seen in text, never a value
     sighting_id varchar, -- stable id
     provider varchar, -- aws, vault, salesforce, register, ...
     tenant_id varchar, -- <provider>:<tenant>
-    where_kind varchar, -- environment, user_data, tag, parameter, ci_variable, file, repo or repo_history
+    where_kind varchar, -- environment, user_data, tag, parameter, ci_variable, file, shared, repo, pipeline or repo_history
     location varchar, -- where, in words
     kind varchar, -- what kind of secret it looks like
-    fingerprint varchar, -- keyed hash of the value: equal values, equal fingerprints
+    fingerprint varchar, -- keyed hash of the value: equal values, equal fingerprints; null: another scanner kept no value
     name varchar, -- name of the variable or tag
     resource_key bigint, -- the resource in whose text it stands
     identity_key bigint, -- the identity in whose text it stands
     native_id varchar, -- id inside the value, such as an access key id
-    preview varchar -- at most four characters
+    preview varchar, -- at most four characters
+    issuer varchar, -- provider that made the secret
+    issuer_tenant varchar, -- its account there, as far as the value or what stands beside it says so
+    severity varchar, -- of this kind of secret, were it live
+    confidence double, -- 0 to 1: that it is a secret at all
+    is_test boolean, -- of the provider's test system
+    path varchar, -- file, with the member of an archive behind !/
+    line bigint, -- from 1
+    commit varchar, -- first commit that holds it
+    author varchar, -- mail address of that commit's author
+    first_seen_at timestamp, -- when the text that holds it was written
+    last_seen_at timestamp, -- when that text was replaced; null: it was not
+    is_current boolean, -- it still stands there
+    expires_at timestamp, -- when it ends by itself, as it says
+    is_verified boolean, -- another scanner asked the provider, which took it
+    found_by varchar -- the other scanner; null: nhiscan
 );
 
 create table settings ( -- policy values of a tenant
@@ -324,7 +343,7 @@ create table usage ( -- security-relevant events, kept across scans
     dataset varchar, -- which history it belongs to: usage.calls, .logins, .exports or .audit
     app varchar, -- name of the app that was used, as the log writes it
     flow varchar, -- of a login: password, sso, soap, basic, or a word of app_settings.flows
-    country varchar, -- two letters
+    country varchar, -- two letters, or as the log writes it
     rows bigint, -- of an export
     reason varchar -- of a failure, in the provider's word
 );
@@ -356,6 +375,19 @@ create table partners ( -- partner register
     technical_owner varchar, -- address
     last_commercial_activity date, -- newest deal, referral or invoice
     declared_nhi_count bigint, -- what the partner says it runs
+    stage varchar, -- onboarding, enablement, measurement, offboarding or ended
+    trust_label varchar, -- informal label such as strategic; never an input to scoring
+    classified_at date, -- last day on which tier, criticality and type were confirmed
+    handles_customer_data boolean, -- as the register says
+    touches_production boolean, -- as the register says
+    due_diligence_at date, -- newest assessment
+    due_diligence_result varchar, -- pass, conditional or fail
+    due_diligence_valid_to date, -- last day on which it counts
+    onboarded_at date, -- first day
+    onboarded_by varchar, -- address of the person who let it in
+    onboarding_approved_by varchar, -- address of the person who approved that
+    revoke_runbook varchar, -- reference to how the partner is cut off
+    revoke_runbook_tested_at date, -- newest rehearsal
     source_system varchar, -- system that the row was exported from
     source_id varchar, -- its id there
     exported_at timestamp, -- when the file was exported
@@ -414,6 +446,8 @@ create table people ( -- persons and teams, ours and the partners'
     partner_id varchar, -- the partner
     status varchar, -- state, from a closed list
     left_on date, -- the day the person left
+    can_onboard boolean, -- may let partners in
+    can_approve varchar, -- severities of findings that this person may accept, separated by ;
     register_row varchar -- file:line
 );
 
@@ -423,7 +457,7 @@ create table person_mails ( -- addresses that a person had before
 );
 
 create table ownerships ( -- who answers for what, as written down by people
-    owned_kind varchar, -- partner, identity, credential or integration
+    owned_kind varchar, -- programme, partner, identity, credential or integration
     owned varchar, -- an id, native id or name
     mail varchar, -- address
     role varchar, -- role, from a closed list
@@ -523,6 +557,7 @@ create table acceptances ( -- risks that somebody accepted
     approved_by varchar, -- who approved
     approved_at timestamp, -- when
     expires_at date, -- expiry
+    renewals bigint, -- how often it was prolonged
     register_row varchar -- file:line
 );
 
@@ -540,6 +575,7 @@ create table incidents ( -- security incidents of partners and vendors
 create table offboardings ( -- offboardings that were opened
     offboarding_id varchar, -- the offboarding
     partner_id varchar, -- the partner
+    contract_id varchar, -- the contract whose event opened it
     opened_at timestamp, -- when opened
     due_at timestamp, -- when due
     closed_at timestamp, -- when closed
@@ -585,8 +621,28 @@ create table identity_map ( -- people's decisions about identities; these beat e
     owner varchar, -- address
     purpose varchar, -- what it is for
     environment varchar, -- prod, staging, test, dev or sandbox
+    ai_agent boolean, -- a model acts through it
     decided_by varchar, -- who decided
     until date, -- last day of the decision
+    register_row varchar -- file:line
+);
+
+create table roles ( -- what roles, profiles and groups of our systems are for
+    system varchar, -- the provider, or one of its tenants
+    role varchar, -- name, native id or id
+    description varchar, -- what it is for
+    owner varchar, -- address
+    intended_tier varchar, -- commercial tier that it is made for
+    intended_audience varchar, -- internal, partner or both
+    register_row varchar -- file:line
+);
+
+create table support_tickets ( -- partners' requests for help with their access
+    ticket_id varchar, -- the ticket
+    partner_id varchar, -- the partner
+    category varchar, -- password_reset, locked_out, access_request, role_question or other
+    opened_at timestamp, -- when opened
+    closed_at timestamp, -- when closed
     register_row varchar -- file:line
 );
 
@@ -742,7 +798,7 @@ create table identity_facts ( -- one row an identity (groups and entities left o
     is_nhi boolean, -- null when the source does not tell a person from a machine
     is_enabled boolean, -- the provider lets it in
     is_provider_owned boolean, -- made and run by the provider
-    has_access boolean, -- enabled, and a live credential, a person's licence or a trusted outsider can use it; an app: or it holds a live token
+    has_access boolean, -- an open invitation; or enabled, and a live credential, a person's licence or a trusted outsider can use it; an app: or it holds a live token
     is_trusted_from_outside boolean, -- an account or issuer outside the company may become it
     is_partner_related boolean, -- attributed, disputed or suggested for a partner, or open to an outsider
     partner_id varchar, -- the asserted partner; operator before beneficiary, an ended one first
@@ -790,7 +846,10 @@ create table identity_facts ( -- one row an identity (groups and entities left o
     licence varchar, -- internal, partner, customer, integration or guest
     is_installed boolean, -- of an app; false: removed
     role_changed_at timestamp, -- when its role last changed
-    derived_from varchar -- no list holds it: what it was concluded from
+    derived_from varchar, -- no list holds it: what it was concluded from
+    is_ai_agent boolean, -- by identity_map, tag or provider; null: nobody says
+    invited_at timestamp, -- when it was asked to join
+    created_by varchar -- whoever made it, as the provider writes it
 );
 
 create table app_facts ( -- one row an OAuth app or integration of a CRM: what rules and reports read beside identity_facts
@@ -868,6 +927,13 @@ create table setting_facts ( -- one row a policy value of a tenant, or of a part
     partner_names varchar -- sorted, separated by commas
 );
 
+create table log_reach ( -- how far back the logs of a tenant reach: one row a tenant and kind of log that it offers
+    tenant_id varchar, -- our tenant
+    log varchar, -- sign_ins or changes, also where they stand among the calls
+    history_from timestamp, -- since when everything is kept; null: nobody knows
+    has_holes boolean -- it was not wholly read
+);
+
 create table sign_ins ( -- one row a sign-in that names an identity in the inventory
     event_id varchar, -- the event
     identity_key bigint, -- who
@@ -878,7 +944,7 @@ create table sign_ins ( -- one row a sign-in that names an identity in the inven
     is_success boolean, -- false: refused
     is_interactive boolean, -- a person at a browser
     network varchar, -- first three numbers of an IPv4 address, first three groups of an IPv6 one
-    country varchar, -- two letters
+    country varchar, -- two letters, or as the log writes it
     device varchar, -- program and platform, as far as the log names them
     app varchar, -- name of the app that was used
     flow varchar -- password, sso, soap, basic, or a word of app_settings.flows
@@ -915,7 +981,7 @@ create table credential_facts ( -- one row a credential: what rules and reports 
     environment varchar, -- of the identity
     kind varchar, -- access_key, password, ...
     native_id varchar, -- the provider's own id, such as an access key id
-    is_live boolean, -- active, not expired, identity enabled
+    is_live boolean, -- active, not expired, identity enabled; of an invitation: invited
     is_replaceable boolean, -- of a kind that can be rotated
     created_at timestamp, -- issued or last rotated
     age_days bigint, -- at as_of
@@ -925,6 +991,7 @@ create table credential_facts ( -- one row a credential: what rules and reports 
     idle_since timestamp, -- last use, else creation; null when use cannot be known
     expires_at timestamp, -- expiry
     expiry_known boolean, -- false: the source cannot say
+    lifetime_days bigint, -- days from issue to expiry, a begun one counted; null without either
     max_ttl_s bigint, -- longest life that renewals can give it, in seconds; 0: no limit set
     period_s bigint, -- life that each renewal gives again without end, in seconds
     is_network_bound boolean, -- works only from named networks; null: cannot be said
@@ -961,17 +1028,18 @@ create table resource_facts ( -- one row a resource: what rules and reports read
     owner_mail varchar, -- of its tags, or of the identity it runs as
     level bigint, -- highest definite level of the identity it runs as
     encrypted_at_rest varchar, -- none, provider or customer_key; null: cannot be said
+    audience varchar, -- who can read its texts: internal, partner or public; null: cannot be said
     encrypted_in_transit varchar, -- enforced, optional or none; null: cannot be said
     is_open_to_outside boolean -- its own policy lets somebody outside the company in
 );
 
 create table secret_places ( -- where each secret value is: one row a sighting, and one a stored secret whose fingerprint was taken
     place_id varchar, -- the sighting, or the stored secret
-    value_number bigint, -- equal values, equal numbers, inside this scan
+    value_number bigint, -- equal values, equal numbers, inside this scan; null: another scanner kept no value
     is_stored boolean, -- in a store for secrets, where it may be
     is_secret boolean, -- false: an id of a credential, which opens nothing alone
     kind varchar, -- what kind of secret it looks like
-    where_kind varchar, -- environment, user_data, tag, parameter, ci_variable, file, repo, repo_history or store
+    where_kind varchar, -- environment, user_data, tag, parameter, ci_variable, file, shared, repo, pipeline, repo_history or store
     location varchar, -- where, in words
     name varchar, -- name of the variable, tag or secret
     provider varchar, -- aws, vault, salesforce, ...
@@ -984,7 +1052,46 @@ create table secret_places ( -- where each secret value is: one row a sighting, 
     partner_name varchar, -- its name
     credential_id varchar, -- the credential in the inventory that it is or belongs to
     identity_id varchar, -- whom it lets somebody be
-    evidence varchar -- how that is known
+    evidence varchar -- how that is known; without an identity: why none of those that fit is said
+);
+
+create table leak_facts ( -- a secret value in the texts of one place outside every store: all its sightings there together
+    leak_id varchar, -- stable id
+    tenant_id varchar, -- our tenant
+    resource_id varchar, -- repository, folder or shared space
+    resource_name varchar, -- its name
+    audience varchar, -- who can read it: internal, partner or public; null: cannot be said
+    environment varchar, -- of the place
+    where_kind varchar, -- repo, pipeline, repo_history, file or shared: the first of these where it stands
+    kind varchar, -- what kind of secret it is
+    value_number bigint, -- equal values, equal numbers, inside this scan; null: another scanner kept no value
+    preview varchar, -- at most four characters
+    severity varchar, -- of this kind of secret, were it live
+    confidence double, -- 0 to 1: that it is a secret at all
+    is_test boolean, -- of the provider's test system
+    is_current boolean, -- it still stands there
+    is_verified boolean, -- another scanner asked the provider, which took it
+    found_by varchar, -- nhiscan, or the other scanners
+    places bigint, -- sightings
+    first_place varchar, -- path and line of the first of them
+    commit varchar, -- first commit that holds it
+    author varchar, -- who wrote that
+    first_seen_at timestamp, -- when it was first written
+    last_seen_at timestamp, -- when the last text that holds it was replaced; null: it was not
+    expires_at timestamp, -- when it ends by itself, as it says
+    issuer varchar, -- provider that made it
+    issuer_tenant varchar, -- its account there, as far as known
+    link varchar, -- credential, identity, tenant, provider or none: how far it could be followed
+    link_evidence varchar, -- how that is known
+    credential_id varchar, -- the credential in the inventory that it is or belongs to
+    is_live boolean, -- that credential works; null: cannot be said
+    identity_id varchar, -- whom it lets somebody be
+    identity_name varchar, -- its name
+    level bigint, -- highest definite level of that identity
+    last_used_at timestamp, -- last use of that credential
+    partner_id varchar, -- of that identity, else of the place
+    partner_name varchar, -- its name
+    owner_mail varchar -- of that identity, else of the place
 );
 
 create table credential_sources ( -- from where and with which program a credential was used
@@ -1029,6 +1136,163 @@ create table integration_facts ( -- one row an outside account or app, also of a
     level bigint -- highest definite level of these identities
 );
 
+create table partner_holdings ( -- what lets a partner act in our systems, or is known to it: one row a partner and thing
+    partner_id varchar, -- the partner
+    thing_kind varchar, -- identity, credential, trust, grant, membership, app, workload or secret
+    thing_id varchar, -- stable id
+    identity_key bigint, -- the identity that it belongs to or leads to; null: none
+    identity_id varchar, -- the same
+    name varchar, -- in a person's words
+    provider varchar, -- provider
+    tenant_id varchar, -- our tenant
+    relation varchar, -- operator, beneficiary, vendor, disputed, suggested or knows
+    action varchar, -- what an offboarding does with it: revoke_access, remove_delegation, rotate_shared_secret or close_integration
+    is_live boolean, -- it opens something today; null: cannot be said
+    level bigint, -- highest definite level that it leads to; null when unknown
+    created_at timestamp, -- when
+    rotated_at timestamp, -- when its value was last replaced, where it has one
+    last_used_at timestamp, -- newest known use
+    credential_id varchar, -- of a secret: the credential that it is or belongs to
+    evidence varchar -- why it counts for this partner
+);
+
+create table stage_owners ( -- who answers for a stage of a partner's life: one row a partner, stage and person
+    partner_id varchar, -- the partner
+    stage varchar, -- onboarding, enablement, measurement or offboarding
+    mail varchar, -- the person's present address
+    person_status varchar, -- active, left or unknown
+    is_of_programme boolean -- answers for the stage with every partner, and with this one in no other way
+);
+
+create table contract_renewals ( -- newest renewal of each contract in force: one row a partner that it covers and contract
+    partner_id varchar, -- the partner
+    contract_id varchar, -- the contract
+    renewed_at timestamp, -- first day
+    is_automatic boolean, -- it renewed itself
+    review_id varchar, -- newest completed review of access
+    reviewed_at timestamp, -- when that was completed
+    review_age_days bigint, -- days from that review to the renewal; below zero: it came afterwards
+    register_row varchar -- file:line of the contract
+);
+
+create table review_facts ( -- newest completed review: one row a partner and scope that applies to it
+    partner_id varchar, -- the partner
+    scope varchar, -- access, secrets, delegated or package
+    review_days bigint, -- days between reviews, as the shortest of its packages says
+    review_id varchar, -- the review; null: none was completed
+    reviewer varchar, -- who
+    completed_at timestamp, -- when
+    age_days bigint -- days since then
+);
+
+create table access_changes ( -- access that a partner's identity got since requests are kept: one row an identity and change
+    identity_key bigint, -- the identity
+    identity_id varchar, -- the same
+    what varchar, -- created, role changed or right granted
+    changed_at timestamp, -- when
+    request_id varchar, -- the request that speaks best for it; null: none
+    channel varchar, -- workflow, ticket, email or manual
+    requested_by varchar, -- who asked
+    approved_by varchar, -- who approved
+    problem varchar, -- why the request is no approval, in words
+    days_before bigint, -- days from the approval, else the request, to the change; below zero: it came afterwards
+    names_identity boolean -- false: it names the partner only
+);
+
+create table acceptance_facts ( -- one row an acceptance: what rules read
+    acceptance_id varchar, -- the acceptance
+    tenant_id varchar, -- register:main
+    rule_id varchar, -- the rule
+    subject_id varchar, -- what was accepted
+    subject_name varchar, -- in a person's words, where the subject is in the inventory
+    partner_id varchar, -- as the register says, else of the subject
+    partner_name varchar, -- its name
+    owner_mail varchar, -- whoever asked for it
+    level bigint, -- of the subject
+    requested_by varchar, -- present address of whoever asked, else as written
+    approved_by varchar, -- present address of whoever approved, else as written
+    approver_status varchar, -- active, left or unknown (not among the people of the register); null: nobody is named
+    approver_side varchar, -- ours or partner, as far as the register says
+    approver_can_approve varchar, -- severities that the approver may accept, separated by ;
+    has_control boolean, -- a compensating control is named
+    has_reason boolean, -- a reason is named
+    approved_at timestamp, -- when
+    expires_at timestamp, -- end of the last day
+    runs_days bigint, -- days from the approval to the last day
+    renewals bigint, -- how often it was prolonged
+    reason varchar, -- as written down
+    register_row varchar -- file:line
+);
+
+create table step_facts ( -- one row a step of an offboarding, with what this scan sees of its target
+    offboarding_id varchar, -- the offboarding
+    partner_id varchar, -- the partner
+    step bigint, -- number
+    action varchar, -- revoke_access, rotate_shared_secret, close_integration, remove_delegation, return_data or notify
+    target_id varchar, -- as written down
+    thing_id varchar, -- what the inventory calls it; null: not in the inventory
+    opened_at timestamp, -- of the offboarding
+    done_at timestamp, -- as written down
+    hours bigint, -- hours from the begin of the offboarding until it was done, or until now, a begun one counted
+    is_gone boolean, -- the target opens nothing any more, or was replaced after the offboarding began; null: cannot be said
+    seen varchar -- what this scan sees of it, in words
+);
+
+create table offboarding_facts ( -- one row an offboarding: what rules and reports read
+    offboarding_id varchar, -- the offboarding
+    partner_id varchar, -- the partner
+    contract_id varchar, -- the contract that it follows, by its own word, else the partner's contract that ended last
+    opened_at timestamp, -- when opened
+    began_at timestamp, -- when the clock began: opened, or the end of the contract where that is later
+    due_at timestamp, -- when due, by its own word, else by the time limit of the contract; null: nobody says
+    due_by varchar, -- what says so: offboarding or contract
+    closed_at timestamp, -- when closed
+    verified_at timestamp, -- when verified
+    verified_by varchar, -- who verified
+    hours bigint, -- hours from the begin until closed, or until now, a begun one counted; null without a begin
+    steps bigint, -- steps
+    steps_done bigint, -- of these, done as written down
+    register_row varchar -- file:line
+);
+
+create table event_checkpoints ( -- reviews and offboardings of a partner beside the events of its contracts: one row a pair
+    contract_id varchar, -- the contract
+    type varchar, -- of the event, in small letters
+    occurred date, -- day of the event
+    kind varchar, -- review or offboarding
+    checkpoint_id varchar, -- the review or offboarding
+    scope varchar, -- of a review
+    is_of_contract boolean, -- an offboarding that names this contract
+    held_at timestamp, -- when the review was completed or the offboarding opened; null: not yet, or nobody says
+    days_after bigint, -- days from the event to that; below zero: before it
+    closed_at timestamp -- of an offboarding
+);
+
+create table name_words ( -- words in the names of partners' enabled accounts, without those of the partner's and our own name
+    identity_key bigint, -- the account
+    source varchar, -- name, or mail: the part before the @
+    word varchar, -- in small letters, without accents and digits
+    words bigint -- how many different words the text has
+);
+
+create table change_facts ( -- changes of roles, grants, credentials and consents of partners' identities: one row an event and identity
+    event_id varchar, -- the event
+    identity_key bigint, -- whose rights or credentials changed
+    identity_id varchar, -- the same
+    tenant_id varchar, -- our tenant
+    partner_id varchar, -- of the identity
+    occurred_at timestamp, -- when
+    kind varchar, -- role_change, grant_change, credential_change or consent
+    action varchar, -- the provider's name of the event
+    actor_id varchar, -- who changed it
+    request_id varchar, -- nearest approved request that names the identity
+    request_days bigint, -- days between the change and its approval, whichever came first
+    loose_request_id varchar, -- nearest approved request of the partner that names no identity
+    loose_request_days bigint, -- the same of that one
+    review_id varchar, -- first access review of the partner completed after the change
+    review_days bigint -- days until then
+);
+
 create table partner_facts ( -- one row a partner: what rules and reports read
     partner_id varchar, -- stable id
     name varchar, -- name
@@ -1054,7 +1318,23 @@ create table partner_facts ( -- one row a partner: what rules and reports read
     is_ended boolean, -- ended in every tenant where it holds an identity, or without any identity
     ended_at timestamp, -- newest end
     is_renewal_unconfirmed boolean, -- somewhere in force only because it renews itself
-    touches_production boolean, -- one of its identities stands in production
+    touches_production boolean, -- one of its identities stands in production, or the register says so
+    stage varchar, -- as the register says
+    trust_label varchar, -- as the register says
+    classified_at timestamp, -- as the register says
+    handles_customer_data boolean, -- as the register says
+    due_diligence_at timestamp, -- as the register says
+    due_diligence_result varchar, -- pass, conditional or fail
+    due_diligence_valid_to timestamp, -- as the register says
+    onboarded_at timestamp, -- as the register says
+    onboarded_by varchar, -- as the register says
+    onboarding_approved_by varchar, -- as the register says
+    revoke_runbook varchar, -- as the register says
+    revoke_runbook_tested_at timestamp, -- as the register says
+    packages bigint, -- packages that it holds today
+    first_access_at timestamp, -- creation of its oldest identity, as far as known
+    is_delegated_admin boolean, -- one of its identities administers something of ours
+    computed_risk_tier varchar, -- the least that its present access calls for: low, medium, high or critical
     register_row varchar -- file:line
 );
 
@@ -1068,7 +1348,7 @@ create table rules ( -- the rules of this scan
     fix varchar, -- first concrete step
     severity varchar, -- base severity
     confidence double, -- 0 to 1
-    subject varchar, -- identity, credential, resource, policy, integration, role, setting, partner or tenant
+    subject varchar, -- identity, credential, leak, resource, policy, integration, role, setting, acceptance, partner or tenant
     version varchar, -- hash of the rule's files and parameters
     params varchar, -- effective parameters, in words
     refuted_by varchar -- the fact that would refute a finding
@@ -1093,7 +1373,7 @@ create table rule_results ( -- counts of each rule; passes are counted, never st
 create table findings ( -- fails and unknowns, one a rule and subject
     finding_id varchar, -- stable across scans
     rule_id varchar, -- the rule
-    subject_kind varchar, -- identity, credential, resource, policy, integration, role, setting, partner or tenant
+    subject_kind varchar, -- identity, credential, leak, resource, policy, integration, role, setting, acceptance, partner or tenant
     subject_id varchar, -- stable id of the subject
     subject_name varchar, -- how a person calls it
     provider varchar, -- provider of the subject
@@ -1117,6 +1397,12 @@ create table findings ( -- fails and unknowns, one a rule and subject
     acceptance_id varchar -- acceptance that covers it
 );
 
+create table acceptance_findings ( -- the finding that each acceptance speaks of; an acceptance of what is not found (any more) has none
+    acceptance_id varchar, -- the acceptance
+    outcome varchar, -- fail or unknown
+    severity varchar -- of the finding; of an unknown one: in the scan before, else of its rule
+);
+
 create table finding_evidence ( -- what an expert needs to believe a finding
     finding_id varchar, -- the finding
     seq bigint, -- order on the page
@@ -1126,7 +1412,7 @@ create table finding_evidence ( -- what an expert needs to believe a finding
 
 create table cases ( -- findings on one identity, partner or tenant
     case_id varchar, -- stable across scans
-    subject_kind varchar, -- identity, resource, policy, integration, role, setting, partner or tenant
+    subject_kind varchar, -- identity, leak, resource, policy, integration, role, setting, acceptance, partner or tenant
     subject_id varchar, -- stable id
     subject_name varchar, -- how a person calls it
     provider varchar, -- provider; null for a partner

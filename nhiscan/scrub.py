@@ -45,11 +45,13 @@ _IN_REQUESTS: Final = _IN_ANSWERS | {
     "apikey", "assertion", "clientassertion", "externalid", "jwt", "passwd", "password", "secret", "token",
 }  # fmt: skip
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/\s]{8,}={0,2}\s*")
-# What the inventory joins on and is no secret: ARNs, account numbers, access key ids, regions, service accounts' mail.
+# What the inventory joins on and is no secret: ARNs, account numbers, access key ids, regions, service accounts' mail,
+# and around a password in an address the system and who logs in to it.
 _IDENTIFIERS: Final = re.compile(
     r"arn:[\w\-]+:[^\s\"',;]{1,300}"
     r"|(?<![A-Za-z0-9])(?:A[KS]IA[A-Z0-9]{16}|\d{12}|(?:[a-z]{2}-){1,2}[a-z]{4,9}-\d)(?![A-Za-z0-9])"
     r"|client_email\\*[\"']?\s{0,8}:\s{0,8}\\*[\"'][^\"'\\\s]{3,200}"
+    r"|[A-Za-z][A-Za-z0-9+.\-]{1,20}://[^\s/?#:@\"'<>]{0,80}:\Z|\A@[A-Za-z0-9._\-]{1,200}(?::\d{1,5})?"
 )
 # What may make a value a secret, directly before it: its name, or {"name": "...", "value": " with a name in between.
 _BEFORE: Final = (
@@ -155,15 +157,15 @@ class Scrubber:
         """Notes what a login gave, and tokens in answers that no collector searched."""
         del near
         if _folded(key) in _IN_ANSWERS and leaf:
-            self._values.add(leaf)
+            self._own.add(leaf)
         elif len(leaf) >= _SHORTEST_SHAPED and leaf not in self._instead:
             found = detect.find(leaf)
             self._values |= {leaf[start:end] for start, end, kind in found if kind not in _UNSURE}
 
     def _place(self, leaf: str, key: str, near: frozenset[str]) -> str | None:
         """What is written for a whole leaf: a text that was searched, found by the name beside it or by itself."""
-        if _folded(key) in _IN_ANSWERS and leaf in self._values:
-            return self._surrogates.of(leaf)
+        if _folded(key) in _IN_ANSWERS and leaf in self._own:
+            return DUMMY
         for name, instead in self._instead.get(leaf, {}).items():
             if name is not None and (name == key or name in near):
                 self._placed.add((leaf, name))

@@ -25,6 +25,7 @@ from typing import Any, Final
 
 import duckdb
 
+from nhiscan.atomic import sync, write_text
 from nhiscan.errors import LockError, StoreError
 
 # Readable by every supported DuckDB; a file of the newest default is refused by older ones.
@@ -361,33 +362,6 @@ def _held(state: Path, scan_id: str) -> list[str]:
     return [table for table in tables() if table in found]
 
 
-def settle(draft: Path, path: Path) -> None:
-    """Moves a file that was written elsewhere on the disk to its place: there in full, or not at all."""
-    sync(draft)
-    draft.rename(path)
-    sync(path.parent)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replaces a file in one step, mode 0600; a crash leaves the old one or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync(path.parent)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror}", hint="check the path, its permissions and the free space"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
 def disk_errors(state: Path) -> Iterator[None]:
     """Turns what the disk refuses into a StoreError."""
@@ -411,15 +385,6 @@ def _damaged(state: Path, scan_id: str, what: str) -> StoreError:
         hint=f"restore {state / 'scans' / scan_id} from a backup, or write another id into {state / 'CURRENT'}: "
         + (", ".join(others) or "none is left; delete it and scan"),
     )
-
-
-def sync(path: Path) -> None:
-    """Returns when a file, or which files a folder holds, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def quoted(path: Path) -> str:

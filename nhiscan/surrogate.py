@@ -13,6 +13,7 @@ from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any, Final
 
 from nhiscan import detect
+from nhiscan.detect.checks import crc32_digits
 
 _SEPARATORS: Final = "-_.:/=@+?&"
 _LONGEST_PLAIN_PREFIX: Final = 8
@@ -26,10 +27,15 @@ _MARKS: Final = re.compile(
     re.MULTILINE,
 )  # fmt: skip
 # Source: GitHub's blog, "Behind GitHub's new authentication token formats": CRC32 of the 30 signs, base 62, six digits.
-_WITH_CRC32: Final = re.compile(r"((?:gh[pousr]|npm)_)([A-Za-z0-9]{30})[A-Za-z0-9]{6}")
-_BASE62: Final = digits + ascii_uppercase + ascii_lowercase
+_WITH_CRC32: Final = re.compile(r"((?:gh[pousr]|npm)_)([A-Za-z0-9]{30,245})[A-Za-z0-9]{6}")
+# Source: Grafana, pkg/components/satokengen: CRC32 of all before it, its lowest byte first.
+_GRAFANA: Final = re.compile(r"(glsa_[A-Za-z0-9]{32})_[0-9a-f]{8}")
+_SHORTEST_ENCODED: Final = 12
 _JWT: Final = re.compile(r"(eyJ[\w\-]+)\.(eyJ[\w\-]+)(?:\.([\w.+/=\-]*))?")
 _IDENTIFYING: Final = frozenset({"appid", "aud", "azp", "client_id", "exp", "iat", "iss", "nbf", "sub", "tid"})
+_PLAIN: Final = (ascii_lowercase, ascii_uppercase, digits)  # lower letters, upper letters and digits to choose from
+_HEXADECIMAL: Final = ("abcdef", "ABCDEF", digits)
+_HEX: Final = re.compile(r"[0-9a-f\-]{16,}|[0-9A-F\-]{16,}|^[0-9a-fA-F\-]+$")  # stays hexadecimal
 _ROUNDS: Final = 3  # a stand-in may look like a placeholder by chance
 
 Check = Callable[[str], bool]
@@ -60,8 +66,10 @@ class Surrogates:
     def _candidates(self, value: str) -> Iterator[str]:
         if parts := _JWT.fullmatch(value):
             yield self._token(parts)
-        if checked := _WITH_CRC32.fullmatch(value):
-            yield self._altered(value, len(checked[1]), 0)
+        if checked := _WITH_CRC32.fullmatch(value) or _GRAFANA.fullmatch(value):
+            yield self._altered(value, checked[1].index("_") + 1, 0)
+        if plain := _plain(value):
+            yield from (self._encoded(value, plain, n) for n in range(_ROUNDS))
         kept = sorted(
             {n + 1 for n, char in enumerate(value) if char in _SEPARATORS} | set(range(_LONGEST_PLAIN_PREFIX + 1))
         )
@@ -73,9 +81,16 @@ class Surrogates:
         """Letters and digits behind the prefix become others of their class; the rest is its format."""
         kept = set(range(prefix)) | {i for mark in _MARKS.finditer(value) for i in range(*mark.span())}
         stream = self._stream(f"{prefix}.{n}.{value}")
-        classes = _classes(value)
-        altered = "".join(char if i in kept else _other(char, next(stream), classes) for i, char in enumerate(value))
-        return _WITH_CRC32.sub(_with_crc32, altered)
+        classes = [_PLAIN] * len(value)
+        for run in _HEX.finditer(value):
+            classes[slice(*run.span())] = [_HEXADECIMAL] * len(run[0])
+        altered = "".join(char if i in kept else _other(char, next(stream), classes[i]) for i, char in enumerate(value))
+        return _GRAFANA.sub(_with_hex_crc32, _WITH_CRC32.sub(_with_crc32, altered))
+
+    def _encoded(self, value: str, plain: str, n: int) -> str:
+        """Base64 of another text of the same shape: some tokens are known by what they encode."""
+        code = base64.b64encode(self._altered(plain, 0, n).encode()).decode()
+        return code if value.endswith("=") else code.rstrip("=")
 
     def _stream(self, seed: str) -> Iterator[int]:
         block = 0
@@ -99,6 +114,17 @@ def _alike(value: str) -> Check:
     return lambda candidate: [found.kind for found in detect.find(candidate)] == kinds
 
 
+def _plain(value: str) -> str | None:
+    """The text that base64 encodes; None when it is no text."""
+    if len(value) < _SHORTEST_ENCODED:
+        return None
+    try:
+        text = base64.b64decode(value + "=" * (-len(value) % 4), validate=True).decode("ascii")
+    except ValueError:
+        return None
+    return text if text.isprintable() else None
+
+
 def _decoded(part: str) -> Mapping[str, Any]:
     try:
         said = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
@@ -116,13 +142,6 @@ def _x(value: Any) -> Any:
     return re.sub(r"\w", "x", value) if isinstance(value, str) else value if isinstance(value, bool) else None
 
 
-def _classes(value: str) -> tuple[str, str, str]:
-    """Lower letters, upper letters and digits to choose from; hexadecimal stays hexadecimal."""
-    if re.fullmatch(r"[0-9a-fA-F\-]+", value):
-        return "abcdef", "ABCDEF", digits
-    return ascii_lowercase, ascii_uppercase, digits
-
-
 def _other(char: str, n: int, classes: tuple[str, str, str]) -> str:
     lower, upper, numbers = classes
     if char.isdigit():
@@ -133,8 +152,8 @@ def _other(char: str, n: int, classes: tuple[str, str, str]) -> str:
 
 
 def _with_crc32(token: re.Match[str]) -> str:
-    rest, checksum = zlib.crc32(token[2].encode()), ""
-    for _ in range(6):
-        rest, n = divmod(rest, 62)
-        checksum = _BASE62[n] + checksum
-    return f"{token[1]}{token[2]}{checksum}"
+    return f"{token[1]}{token[2]}{crc32_digits(token[2])}"
+
+
+def _with_hex_crc32(token: re.Match[str]) -> str:
+    return f"{token[1]}_{zlib.crc32(token[1].encode()).to_bytes(4, 'little').hex()}"
