@@ -360,7 +360,7 @@ def documented() -> dict[str, set[str]]:
     """Keys of docs/json.md by the list that they are of; the object itself is ``."""
     text = (Path(__file__).parent.parent / "docs" / "json.md").read_text(encoding="utf-8")
     found: dict[str, set[str]] = {"": set()}
-    for item in re.split(r"\n\* ", text.split("# The JSON of a path")[1])[1:]:
+    for item in re.split(r"\n\* ", text.split("# The JSON of a path")[1].split("\n# ")[0])[1:]:
         key, *more = re.findall(r"`(\w+)`", item)
         found[""].add(key)
         found[key] = set(more)

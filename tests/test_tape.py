@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote
 import pytest
 import requests
 
+from fixtures.filled import filled
 from fixtures.vault.server import running
 from nhiscan import collect, http, tape
 from nhiscan.collect import Context
@@ -261,7 +262,7 @@ class Portal:
 
 PASSWORD = made(19)
 TOKEN = made(41)
-GITHUB = "gh" + "p_" + made(36)
+GITHUB = filled("gh<<[p]{1}>>_<<crc32:[A-Za-z0-9]{30}>>", seed=1)
 DATABASE = "Pg#" + made(17)
 SHELL = made(23)
 HEADER = made(29)
@@ -350,7 +351,7 @@ def test_what_was_one_secret_in_three_places_is_one_on_the_tape(
     portal: tuple[Path, list[Record], list[Record]],
 ) -> None:
     def groups(records: list[Record]) -> list[list[str]]:
-        by_mark: dict[str, list[str]] = {}
+        by_mark: dict[str | None, list[str]] = {}
         for record in records:
             if isinstance(record, Sighting):
                 by_mark.setdefault(record.fingerprint, []).append(record.sighting_id)

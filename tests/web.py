@@ -64,7 +64,7 @@ def serving(script: Script) -> Iterator[Web]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = do_LIST = answer  # noqa: N815 -- names that the server calls
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = answer  # noqa: N815 -- names that the server calls
 
         def log_message(self, *_: object) -> None:
             """Keeps the server off stderr."""
