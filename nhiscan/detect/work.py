@@ -32,6 +32,7 @@ _AHEAD: Final = 4  # batches for each process that may be done before the one wh
 _TICK_S: Final = 0.5
 _GRACE_S: Final = 10.0  # beyond the budget of a text: its own process has the first chance to give up
 _START_S: Final = 300.0  # for compiling the expressions anew, on a machine that has a lot to do
+_TRIES: Final = 3  # processes that may end before they are at any item of a batch
 _NOWHERE: Final = 255
 _MAIN: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -178,6 +179,7 @@ class _Pool(Generic[Item]):
         self._workers: list[_Worker[Item]] = []
         self._again: deque[_Task[Item]] = deque()
         self._done: dict[int, Answer] = {}
+        self._has_started = False  # any process, so that another one can
 
     def run(self, batches: Iterator[Sequence[Item]]) -> Iterator[Answer]:
         tasks = (_Task(number, batch) for number, batch in enumerate(batches))
@@ -225,7 +227,7 @@ class _Pool(Generic[Item]):
                 continue
             if isinstance(said, NhiscanError):
                 raise said
-            worker.is_ready = True
+            worker.is_ready = self._has_started = True
             if said is not None and worker.task is not None:
                 said.said.extend(worker.task.lost)
                 said.items = len(worker.task.batch) + len(worker.task.lost)
@@ -236,7 +238,10 @@ class _Pool(Generic[Item]):
                 self._bury(worker, "out_of_time", "the process that searched it hung and was ended")
 
     def _bury(self, worker: _Worker[Item], why: str, detail: str) -> None:
-        """The item that a process was at is lost; the others of its batch go to the next process."""
+        """The item that a process was at is lost; the others of its batch go to the next process.
+
+        Of a batch whose processes end again and again before they are at an item, all are.
+        """
         self._workers.remove(worker)
         place, task = worker.place, worker.task
         code = worker.end()
@@ -244,11 +249,14 @@ class _Pool(Generic[Item]):
             return
         if place is None:
             task.tries += 1
-            if not worker.is_ready or task.tries > 2:
-                raise NhiscanError(
-                    f"a process of the secrets scanner ended with exit code {code} before it searched anything",
-                    hint="run it with one job, which shows why",
-                )
+            if task.tries == _TRIES:
+                if not self._has_started:
+                    raise NhiscanError(
+                        f"processes of the secrets scanner end with exit code {code} before they search anything",
+                        hint="run it with one job, which shows why",
+                    )
+                task.lost += [self._lost(item, why, detail) for item in task.batch]
+                task.batch = []
         else:
             task.lost.append(self._lost(task.batch[place], why, detail))
             task.batch = [*task.batch[:place], *task.batch[place + 1 :]]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from nhiscan.detect import tree
-from nhiscan.detect.leak import Counts, Leaked, Profile, Said, Unread
+from nhiscan.detect.leak import Counts, Leak, Leaked, Profile, Said, Unread
 from nhiscan.errors import NhiscanError
 from tests.detect.fake_profile import Slow, Tokens
 
@@ -252,6 +255,49 @@ def test_a_process_that_is_slow_to_start_has_its_time(tmp_path: Path, monkeypatc
 def test_processes_that_all_die_at_the_start_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(NhiscanError, match="exit code 3"):
         list(tree.scan([many(tmp_path)], gone, jobs=2))
+
+
+def mortal(folder: Path, dying: range) -> Profile:
+    """Made in one process after the other: those of these numbers are killed while they start."""
+    for n in count():
+        with contextlib.suppress(FileExistsError):
+            (folder / f"{n}").touch(exist_ok=False)
+            if n in dying:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return Patient(folder, dying.stop)
+    raise AssertionError
+
+
+class Patient(Tokens):
+    """Searches once so many processes have begun to start."""
+
+    def __init__(self, folder: Path, processes: int) -> None:
+        self._folder = folder
+        self._processes = processes
+
+    def leaks(self, data: bytes, path: str) -> Iterator[Leak]:
+        while len(list(self._folder.iterdir())) < self._processes:
+            time.sleep(0.01)
+        return super().leaks(data, path)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_process_that_is_killed_while_it_starts_costs_nothing(tmp_path: Path, times: int) -> None:
+    (tmp_path / "started").mkdir()
+    make = partial(mortal, tmp_path / "started", range(times))
+    said = list(tree.scan([many(tmp_path / "files")], make, jobs=2))
+    assert unread(said) == []
+    assert len(places(said)) == 300
+
+
+def test_files_whose_processes_are_killed_again_and_again_are_said(tmp_path: Path) -> None:
+    (tmp_path / "started").mkdir()
+    make = partial(mortal, tmp_path / "started", range(1, 4))
+    said = list(tree.scan([many(tmp_path / "files")], make, jobs=2))
+    lost = unread(said)
+    assert len(lost) == 64
+    assert {why for _, why in lost} == {"unreadable"}
+    assert len(places(said)) == 236
 
 
 def children() -> set[str]:
