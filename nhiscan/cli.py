@@ -26,8 +26,9 @@ import click
 
 from nhiscan import __version__
 from nhiscan.cli_attest import accept, attest, review
+from nhiscan.cli_evidence import evidence
 from nhiscan.cli_partner import partner
-from nhiscan.cli_remediate import evidence, remediate
+from nhiscan.cli_remediate import remediate
 from nhiscan.cli_secrets import secrets
 from nhiscan.cli_work import work
 from nhiscan.errors import ConfigError, NhiscanError, QueryError, StoreError

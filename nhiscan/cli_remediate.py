@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -20,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from nhiscan import cli_remediate_lines as lines
-from nhiscan.errors import ConfigError, NhiscanError
+from nhiscan.errors import NhiscanError
 from nhiscan.printable import command as shell
-from nhiscan.secret import Secret
 from nhiscan.terminal import (
     LONG,
+    ask_passphrase,
     cell,
     config_option,
     json_option,
@@ -33,25 +32,23 @@ from nhiscan.terminal import (
     published,
     redacting,
     scan_option,
-    unknown,
 )
 
 if TYPE_CHECKING:
     from nhiscan.config import Config
     from nhiscan.remediate.adapters import Adapters
     from nhiscan.remediate.engine import Difference, Result
+    from nhiscan.remediate.folders import Kept
     from nhiscan.remediate.history import Progress
     from nhiscan.remediate.plan import Action, Decision, Mode, Operation, Plan, PlannedStep
 
 _SCHEMA_VERSION: Final = 1
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION: Final = re.compile(r"(\d{1,5})([smhdw])")
-_PLAN_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,80}")  # a word that may be the name of a plan's folder
 _ENDED: Final = ("closed", "rolled_back")
 _LOOKS_AGAIN_S: Final = 5.0  # `status --follow`
 _OF_STEP: Final = re.compile(r"step (\d+) of offboarding ")  # as planning begins the reason of such an operation
 _EXIT_DIFFERS: Final = 2
-_EXIT_NOT_VERIFIED: Final = 1
 
 
 def _span(value: str) -> timedelta:
@@ -162,7 +159,7 @@ def remediate_plan(
     destinations = _destinations(stores, _pairs("--as", names), findings)
     settings = config.read(config_file)
     at = now()
-    asker = people.signer(key_file, settings.people, passphrase=_ask_passphrase)
+    asker = people.signer(key_file, settings.people, passphrase=ask_passphrase)
     found = _adapters(settings)
     with published(config_file, scan_id) as con:
         plan = planning.make(
@@ -219,10 +216,10 @@ def remediate_approve(
     Example: nhiscan remediate approve plan.json --step start --reason CHG-4711 --key lee.key
     """
     from nhiscan import config
-    from nhiscan.remediate import approvals
+    from nhiscan.remediate import approvals, folders
 
     settings = config.read(config_file)
-    kept = _found(settings, plan_name)
+    kept = folders.find(settings.state, plan_name)
     _check(settings, kept, needs_scan=False)
     _print(lines.head_lines(kept.plan), err=True)
     asked = [
@@ -242,7 +239,7 @@ def remediate_approve(
         reason,
         now(),
         lasts=approvals.LASTS if lasts is None else lasts,
-        passphrase=_ask_passphrase,
+        passphrase=ask_passphrase,
     )
     kept.keep()
     of = "every operation" if given.operation is None else f"operation {given.operation}"
@@ -308,10 +305,10 @@ def remediate_rollback(config_file: Path, as_json: bool, plan_name: str, is_exec
     Example: nhiscan remediate rollback 20260131T020000Z-4f2a
     """
     from nhiscan import config
-    from nhiscan.remediate import engine
+    from nhiscan.remediate import engine, folders
 
     settings = config.read(config_file)
-    kept = _found(settings, plan_name)
+    kept = folders.find(settings.state, plan_name)
     _check(settings, kept)
     if is_executing:
         _executed(engine.rollback, settings, kept, as_json=as_json, most=None, again="rollback")
@@ -349,12 +346,12 @@ def remediate_status(config_file: Path, as_json: bool, plan_name: str | None, is
     Example: nhiscan remediate status
     """
     from nhiscan import config
-    from nhiscan.remediate import engine
+    from nhiscan.remediate import engine, folders
 
     settings = config.read(config_file)
     if is_following and (as_json or plan_name is None):
         raise click.UsageError("--follow needs one OP, and goes without --json")
-    told = [_found(settings, plan_name)] if plan_name is not None else list(_every(settings))
+    told = [folders.find(settings.state, plan_name)] if plan_name is not None else list(folders.every(settings.state))
     if as_json:
         print_json(
             {
@@ -386,165 +383,7 @@ def remediate_status(config_file: Path, as_json: bool, plan_name: str | None, is
                     click.echo(f"{now():%Y-%m-%d %H:%M:%S} {lines.progress_line(kept.plan, each)}")
 
 
-@click.group()
-def evidence() -> None:
-    """Write and check bundles of evidence."""
-
-
-@evidence.command("export")
-@config_option
-@click.argument("plan_name", metavar="OP")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the bundle here; OP.zip by default."
-)
-@click.option(
-    "--key", "key_file", type=click.Path(path_type=Path, dir_okay=False), help="Sign it with your OpenSSH private key."
-)
-def evidence_export(config_file: Path, plan_name: str, output: Path | None, key_file: Path | None) -> None:
-    """Write the bundle of evidence of a plan.
-
-    OP is its id. The bundle is one file that others can check. It holds the plan, the approvals, the journal with the
-    providers' request ids, and what the plan's scan and the newest scan after the last effect say of the targets. The
-    same evidence is the same bytes.
-
-    Example: nhiscan evidence export 20260131T020000Z-4f2a --key lee.key
-    """
-    from nhiscan import atomic, config
-    from nhiscan.remediate import evidence as bundles
-    from nhiscan.remediate import people
-
-    settings = config.read(config_file)
-    kept = _found(settings, plan_name)
-    signer = None
-    if key_file is not None:
-        signer = people.signer(key_file, settings.people, passphrase=_ask_passphrase)
-    data = bundles.export(settings.state, kept.folder, signer=signer)
-    file = output or Path(f"{kept.plan.plan_id}.zip")
-    with atomic.drafted(file) as draft:
-        draft.write_bytes(data)
-        atomic.settle(draft, file)
-    click.echo(f"wrote {cell(file)}")
-    if signer is None:
-        click.echo("it is unsigned: sign it with --key", err=True)
-
-
-@evidence.command("verify")
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    default=Path("nhiscan.toml"),
-    envvar="NHISCAN_CONFIG",
-    show_default=True,
-    help="Settings whose [[people]] count; needs not be there with --key-public.",
-)
-@json_option
-@click.option(
-    "--key-public",
-    "public_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The bundle has to be signed with this OpenSSH public key.",
-)
-@click.argument("bundle_file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
-def evidence_verify(config_file: Path, as_json: bool, public_file: Path | None, bundle_file: Path) -> None:
-    """Check a bundle of evidence.
-
-    Says each thing that was checked, and what could not be. A bundle proves who asked and agreed, and what was
-    journalled; that something is gone is what the scan in it says. Exit codes: 0 verified, 1 not.
-
-    Example: nhiscan evidence verify 20260131T020000Z-4f2a.zip
-    """
-    from nhiscan import config
-    from nhiscan.remediate import bundle
-    from nhiscan.remediate import evidence as bundles
-
-    key = None if public_file is None else _public_key(public_file)
-    listed = () if key is not None and not config_file.exists() else config.read(config_file).people
-    verdict = bundles.verify(bundle.read(bundle_file), listed, public_key=key)
-    code = 0 if verdict.is_verified else _EXIT_NOT_VERIFIED
-    if as_json:
-        print_json(
-            {
-                "schema_version": _SCHEMA_VERSION,
-                **dataclasses.asdict(verdict),
-                "is_proven": verdict.is_proven,
-                "exit_code": code,
-            }
-        )
-        sys.exit(code)
-    for check in verdict.checks:
-        held = {True: "ok", False: "NO", None: "not checked"}[check.is_held]
-        click.echo(f"{check.what}: {held}: {cell(check.says, LONG)}")
-    if code:
-        click.echo("NOT verified")
-    else:
-        signed = "" if verdict.is_signed else "; the bundle as a whole is not signed"
-        proven = "; a scan shows every target off or gone" if verdict.is_proven else "; it proves nothing gone"
-        click.echo(f"verified{signed}{proven}")
-    sys.exit(code)
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A plan and its folder in the state directory, which may not be there yet."""
-
-    plan: Plan
-    folder: Path
-
-    def keep(self) -> None:
-        """Puts the plan beside what is said and done about it. Raises: PlanError where another one is there."""
-        from nhiscan.errors import StoreError
-        from nhiscan.remediate import plan as plans
-
-        file = self.folder / "plan.json"
-        if file.exists():
-            if plans.read(file) != self.plan:
-                raise plans.PlanError(
-                    f"{file} is another plan with the same id {self.plan.plan_id}",
-                    hint="go on with that one, or make another",
-                )
-            return
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"cannot write {self.folder}: {error.strerror}", hint="check its permissions and the free space"
-            ) from error
-        plans.write(file, self.plan)
-
-
-def _plans(settings: Config) -> Path:
-    return settings.state / "remediation"
-
-
-def _found(settings: Config, name: str) -> _Kept:
-    """A plan by its file or its id.
-
-    Raises: PlanError where the file is none, ConfigError where there is no such plan.
-    """
-    from nhiscan.remediate import plan as plans
-
-    file = Path(name)
-    is_id = _PLAN_ID.fullmatch(name) is not None
-    if is_id and (_plans(settings) / name / "plan.json").exists():
-        file = _plans(settings) / name / "plan.json"
-    elif is_id and not file.exists():
-        raise unknown("plan", name, _ids(settings))
-    plan = plans.read(file)
-    return _Kept(plan, _plans(settings) / plan.plan_id)
-
-
-def _ids(settings: Config) -> list[str]:
-    return sorted(file.parent.name for file in _plans(settings).glob("*/plan.json"))
-
-
-def _every(settings: Config) -> Iterator[_Kept]:
-    for name in _ids(settings):
-        yield _found(settings, name)
-
-
-def _check(settings: Config, kept: _Kept, *, needs_scan: bool = True) -> None:
+def _check(settings: Config, kept: Kept, *, needs_scan: bool = True) -> None:
     """`needs_scan`: what was not begun has to say of its targets what the scan does; else only where it is kept here.
 
     Raises: PlanError where the plan is not what its requester signed, is not meant any more or tells another inventory.
@@ -579,18 +418,6 @@ def _adapters(settings: Config) -> Adapters:
     return adapters.build(settings, ctx, redacting, environ=os.environ)
 
 
-def _ask_passphrase() -> Secret:
-    """Of a protected key, from whoever sits at the terminal."""
-    return Secret(click.prompt("passphrase of the key", hide_input=True, err=True))
-
-
-def _public_key(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the key {file}: {error}", hint="give the .pub file") from error
-
-
 def _pairs(option: str, values: Sequence[str]) -> dict[str, str]:
     """`NAME=VALUE`, each name once."""
     found: dict[str, str] = {}
@@ -619,10 +446,10 @@ def _destinations(
 
 def _carry_on(config_file: Path, plan_name: str, *, as_json: bool, is_executing: bool, most: int) -> None:
     from nhiscan import config
-    from nhiscan.remediate import engine
+    from nhiscan.remediate import engine, folders
 
     settings = config.read(config_file)
-    kept = _found(settings, plan_name)
+    kept = folders.find(settings.state, plan_name)
     _check(settings, kept)
     if is_executing:
         _executed(engine.apply, settings, kept, as_json=as_json, most=most)
@@ -654,7 +481,7 @@ def _carry_on(config_file: Path, plan_name: str, *, as_json: bool, is_executing:
     sys.exit(code)
 
 
-def _lacking(settings: Config, kept: _Kept, differences: Sequence[Difference]) -> dict[int, list[str]]:
+def _lacking(settings: Config, kept: Kept, differences: Sequence[Difference]) -> dict[int, list[str]]:
     """By operation, why the next decision that it needs is not agreed."""
     from nhiscan.remediate import approvals
 
@@ -669,7 +496,7 @@ def _lacking(settings: Config, kept: _Kept, differences: Sequence[Difference]) -
 
 
 def _executed(
-    run: Callable[..., Result], settings: Config, kept: _Kept, *, as_json: bool, most: int | None, again: str = "resume"
+    run: Callable[..., Result], settings: Config, kept: Kept, *, as_json: bool, most: int | None, again: str = "resume"
 ) -> None:
     """Runs the engine to its next wait and ends with its exit code; `again`: the command that goes on from there."""
     from nhiscan.remediate import approvals
@@ -812,7 +639,7 @@ def _decisions(plan: Plan) -> list[Decision]:
     return list(dict.fromkeys(decision for decision in asked if decision is not None))
 
 
-def _to_take_back(kept: _Kept) -> list[tuple[int, list[PlannedStep], str]]:
+def _to_take_back(kept: Kept) -> list[tuple[int, list[PlannedStep], str]]:
     """(operation, steps that were done, what a rollback would do), the last operation first."""
     from nhiscan.remediate import history, journal
 

@@ -18,7 +18,7 @@ import click
 
 from nhiscan.errors import ConfigError
 from nhiscan.printable import cut, plain, width
-from nhiscan.secret import RedactingFilter
+from nhiscan.secret import RedactingFilter, Secret
 
 if TYPE_CHECKING:
     import duckdb
@@ -108,6 +108,11 @@ def print_sections(sections: Sequence[Section], *, as_json: bool) -> None:
 
 def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def ask_passphrase() -> Secret:
+    """Of a protected key, from whoever sits at the terminal."""
+    return Secret(click.prompt("passphrase of the key", hide_input=True, err=True))
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:

@@ -259,12 +259,17 @@ def parse(data: bytes) -> Plan:
             f"schema_version is {plain(version)}, and this version of nhiscan knows {SCHEMA_VERSION} only"
         )
     found: Plan = written.made(Plan, told)
-    if not _PLAN_ID.fullmatch(found.plan_id):
-        raise written.WrittenError("plan_id is none")  # a folder is named by it
+    if not is_id(found.plan_id):
+        raise written.WrittenError("plan_id is none")
     # A space more is no other plan, but it is somebody's hand in a file that nobody has to touch.
     if text(found).encode("ascii") != data:
         raise written.WrittenError("is not as nhiscan wrote it: somebody edited it")
     return found
+
+
+def is_id(word: str) -> bool:
+    """Whether a word may be the id of a plan, by which its folder is named."""
+    return _PLAN_ID.fullmatch(word) is not None
 
 
 def check(plan: Plan, people: Iterable[Person], at: datetime, *, is_begun: bool = False) -> None:

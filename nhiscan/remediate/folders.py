@@ -1,0 +1,70 @@
+"""Plans in the state directory: each in a folder of its own, with what people said and what was done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from nhiscan.config import nearest
+from nhiscan.errors import ConfigError, StoreError
+from nhiscan.remediate import plan as plans
+from nhiscan.remediate.plan import Plan, PlanError
+
+_FOLDER: Final = "remediation"
+_NAME: Final = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A plan and its folder, which may not be there yet."""
+
+    plan: Plan
+    folder: Path
+
+    def keep(self) -> None:
+        """Puts the plan beside what is said and done about it.
+
+        Raises: PlanError where another one is there, StoreError where it cannot be written.
+        """
+        file = self.folder / _NAME
+        if file.exists():
+            if plans.read(file) != self.plan:
+                raise PlanError(
+                    f"{file} is another plan with the same id {self.plan.plan_id}",
+                    hint="go on with that one, or make another",
+                )
+            return
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {self.folder}: {error.strerror}", hint="check its permissions and the free space"
+            ) from error
+        plans.write(file, self.plan)
+
+
+def find(state: Path, name: str) -> Kept:
+    """A plan by its id in the state directory, or by its file anywhere.
+
+    Raises: PlanError where the file is none, ConfigError where there is no such plan.
+    """
+    file, own = Path(name), state / _FOLDER / name / _NAME
+    if plans.is_id(name):
+        if own.exists():
+            file = own
+        elif not file.exists():
+            raise ConfigError(f"no plan {name!r}", hint=nearest(name, _ids(state)))
+    plan = plans.read(file)
+    return Kept(plan, state / _FOLDER / plan.plan_id)
+
+
+def every(state: Path) -> Iterator[Kept]:
+    """Every plan that was approved or begun, by id. Raises: PlanError for one whose file is none."""
+    for plan_id in _ids(state):
+        yield find(state, plan_id)
+
+
+def _ids(state: Path) -> list[str]:
+    return sorted(file.parent.name for file in (state / _FOLDER).glob(f"*/{_NAME}"))
