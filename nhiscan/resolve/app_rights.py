@@ -5,9 +5,9 @@ A right to ask for a token (pre-authorisation) is no access; the token of a remo
 
 from __future__ import annotations
 
-from importlib import resources
-
 import duckdb
+
+from nhiscan import statements
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
@@ -23,4 +23,4 @@ def edges(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _execute(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    con.execute(resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+    con.execute(statements.sql("nhiscan.resolve", name))

@@ -11,11 +11,11 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import aws_iam
 from nhiscan.resolve.aws_actions import Catalogue
 from nhiscan.resolve.aws_policy import Document, Statement
@@ -102,7 +102,7 @@ class Edges:
         insert_rows(con, "aws_behind", (*_END, ("evidence", "varchar")), batched(iter(behind)))
         insert_rows(con, "aws_held", (*_HELD, *_SAID), batched(iter(held)))
         insert_rows(con, "aws_known", (("from_key", "bigint"), *_SAID), batched(iter(known)))
-        con.execute(_sql("aws_edges"))
+        con.execute(statements.sql("nhiscan.resolve", "aws_edges"))
 
 
 _WAY: Final = (
@@ -245,7 +245,3 @@ def rows_of(con: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = 
     found = con.execute(query, list(values))
     while batch := found.fetchmany(50_000):
         yield from batch
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

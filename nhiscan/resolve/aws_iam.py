@@ -13,11 +13,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from importlib import resources
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import aws_limits, aws_principals, globs
 from nhiscan.resolve.aws_actions import Catalogue, catalogue
 from nhiscan.resolve.aws_policy import IDENTITY_ARN, Condition, Document, Statement, named_identities, parse
@@ -450,10 +450,6 @@ def _applies(statement: Statement, pattern: str, held: int, actions: Catalogue) 
 # From and to tables
 
 
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
-
-
 class Documents:
     """The policies of a scan, each distinct text read once."""
 
@@ -558,7 +554,7 @@ def combinations(con: duckdb.DuckDBPyConnection, documents: Documents, *, wanted
     numbers = {limits: number for number, limits in enumerate(kinds)}
     limited = [(tenant_id, numbers[limits]) for tenant_id, limits in by_tenant.items()]
     insert_rows(con, "aws_limited", (("tenant_id", "varchar"), ("limits", "bigint")), [limited])
-    con.execute(_sql("aws_iam_combinations").replace("$wanted", wanted))
+    con.execute(statements.sql("nhiscan.resolve", "aws_iam_combinations").replace("$wanted", wanted))
     numbered = {
         number: Binding(policy_key, via_key, role == "boundary")
         for number, role, policy_key, via_key in con.execute(
@@ -634,7 +630,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         ("considered", "varchar"),
     )
     insert_rows(con, "aws_rows", columns, batched(_rows(found, documents)))
-    con.execute(_sql("aws_iam_privileges"))
+    con.execute(statements.sql("nhiscan.resolve", "aws_iam_privileges"))
     con.execute("drop table aws_rows; drop table aws_holders")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 import duckdb
+
+from nhiscan import statements
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Reads usage, requests, reviews and identity_facts."""
-    con.execute(resources.files(__package__).joinpath("changes.sql").read_text(encoding="utf-8"))
+    con.execute(statements.sql("nhiscan.resolve", "changes"))

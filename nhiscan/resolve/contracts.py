@@ -7,9 +7,9 @@ and whatever names a parent without saying how, but never a sub-processor, whose
 
 from __future__ import annotations
 
-from importlib import resources
-
 import duckdb
+
+from nhiscan import statements
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
@@ -36,5 +36,5 @@ def conclude(con: duckdb.DuckDBPyConnection) -> None:
     draft, future, suspended, unreadable, in_force or ended. `contract_conclusions`: partner_tenants, and for each
     partner one row more whose tenant is null: all its contracts together, wherever they apply.
     """
-    for name in ("contract_states.sql", "contract_conclusions.sql"):
-        con.execute(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    for name in ("contract_states", "contract_conclusions"):
+        con.execute(statements.sql("nhiscan.resolve", name))

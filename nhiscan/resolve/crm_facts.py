@@ -5,10 +5,11 @@ An app sees what the users see whose live tokens it holds, as far as its scopes 
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Final
 
 import duckdb
+
+from nhiscan import statements
 
 _STEPS: Final = (
     "tenants",
@@ -28,6 +29,6 @@ _LARGE: Final = ("said_rights", "set_objects", "set_rights", "set_fields")
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Fills app_facts, role_facts, record_access, field_access, setting_facts; reads identity_facts and privileges."""
     for name in _STEPS:
-        con.execute(resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+        con.execute(statements.sql("nhiscan.resolve", name))
     for name in _LARGE:
         con.execute(f"drop table {name}")

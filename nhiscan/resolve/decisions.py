@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
 from typing import Final
 
 import duckdb
+
+from nhiscan import statements
 
 _MATCHED: Final = ("identity_id", "native_id", "name")
 _LONGEST_PREFIX: Final = 24  # gets past "aws:111111111111:user/", so that few names remain for the pattern itself
@@ -17,7 +18,7 @@ def match(con: duckdb.DuckDBPyConnection) -> None:
 
     `is_exact`: the pattern has no wildcard, so it speaks about this identity alone and beats patterns.
     """
-    con.execute(resources.files(__package__).joinpath("decisions.sql").read_text(encoding="utf-8"))
+    con.execute(statements.sql("nhiscan.resolve", "decisions"))
     for column in _MATCHED:
         con.execute(
             f"""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import contracts, networks, owners
 
 _STEPS: Final = (
@@ -28,4 +28,4 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     contracts.conclude(con)
     networks.read(con)
     for name in _STEPS:
-        con.execute(resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+        con.execute(statements.sql("nhiscan.resolve", name))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import contracts, owners
 
 _STEPS: Final = ("partner_rows", "stage_owners", "contract_renewals", "review_facts", "access_changes")
@@ -17,4 +17,4 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     owners.read_people(con)
     contracts.conclude(con)
     for name in _STEPS:
-        con.execute(resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+        con.execute(statements.sql("nhiscan.resolve", name))

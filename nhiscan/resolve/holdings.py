@@ -7,11 +7,11 @@ may hold still; so both are looked at again here, and what shows by them alone i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import resources
 from typing import Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import decisions, known_secrets, partners
 
 _AGAIN: Final = ("ours", "past_keys", "partner_claims", "past_claims")
@@ -36,4 +36,4 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
 
 def _execute(con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     for name in names:
-        con.execute(resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+        con.execute(statements.sql("nhiscan.resolve", name))

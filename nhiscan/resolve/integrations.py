@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import partners
 
 
@@ -44,5 +43,5 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
             for number, column in enumerate(("kind", "value", "partner_id", "our_tenant", "exclusive"))
         },
     )
-    for name in ("ours.sql", "integrations.sql"):
-        con.execute(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    for name in ("ours", "integrations"):
+        con.execute(statements.sql("nhiscan.resolve", name))

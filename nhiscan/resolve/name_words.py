@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 import duckdb
+
+from nhiscan import statements
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Reads identities, identity_facts, partners and company."""
-    con.execute(resources.files(__package__).joinpath("name_words.sql").read_text(encoding="utf-8"))
+    con.execute(statements.sql("nhiscan.resolve", "name_words"))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
+
+from nhiscan import statements
 
 _ADDRESS_KEYS: Final = frozenset({"aws:sourceip", "aws:vpcsourceip"})
 _NETWORK_KEYS: Final = frozenset({"aws:sourcevpc", "aws:sourcevpce"})
@@ -44,7 +45,7 @@ def read(con: duckdb.DuckDBPyConnection) -> None:
         "select unnest($policy_key::bigint[]) as policy_key, unnest($bond::varchar[]) as bond",
         {"policy_key": [key for key, _ in found], "bond": [known[document] for _, document in found]},
     )
-    con.execute(resources.files(__package__).joinpath("networks.sql").read_text(encoding="utf-8"))
+    con.execute(statements.sql("nhiscan.resolve", "networks"))
 
 
 def bond(document: str) -> str:

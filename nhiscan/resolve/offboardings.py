@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 import duckdb
 
+from nhiscan import statements
 from nhiscan.model import COVERED
 from nhiscan.resolve import contracts
 
@@ -17,4 +16,4 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         "create or replace temp table covered_statuses as select unnest($status::varchar[]) as status",
         {"status": sorted(COVERED)},
     )
-    con.execute(resources.files(__package__).joinpath("offboardings.sql").read_text(encoding="utf-8"))
+    con.execute(statements.sql("nhiscan.resolve", "offboardings"))

@@ -310,7 +310,10 @@ with placed as (
     qualify row_number() over (partition by t.offboarding_id, t.step order by length(k.tenant_id) desc, r.missing) = 1
 )
 select t.offboarding_id, t.partner_id, t.step, t.action, t.target_id, s.thing_id, t.opened_at, t.done_at,
-    cast(ceil((epoch(coalesce(t.done_at, n.as_of)) - epoch(t.began_at)) / 3600) as bigint) as hours,
+    case
+        when t.done_at is not null or t.began_at <= n.as_of
+            then greatest(cast(ceil((epoch(coalesce(t.done_at, n.as_of)) - epoch(t.began_at)) / 3600) as bigint), 0)
+    end as hours,
     case
         when t.action not in ('revoke_access', 'rotate_shared_secret', 'close_integration', 'remove_delegation') then null
         when m.step is not null then m.is_gone
@@ -342,7 +345,10 @@ delete from offboarding_facts;
 insert into offboarding_facts by name
 select b.offboarding_id, b.partner_id, b.contract_id, b.opened_at, b.began_at, b.due as due_at, b.due_by, b.closed_at, b.verified_at,
     b.verified_by,
-    cast(ceil((epoch(coalesce(b.closed_at, s.as_of)) - epoch(b.began_at)) / 3600) as bigint) as hours,
+    case
+        when b.closed_at is not null or b.began_at <= s.as_of
+            then greatest(cast(ceil((epoch(coalesce(b.closed_at, s.as_of)) - epoch(b.began_at)) / 3600) as bigint), 0)
+    end as hours,
     count(t.step) as steps,
     count(t.done_at) as steps_done,
     b.register_row

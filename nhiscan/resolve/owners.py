@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from importlib import resources
 from typing import Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import decisions, names
 
 # What a tag's name says about the role; other: it does not say.
@@ -35,13 +35,13 @@ _ROLES: Final = {
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Fills identity_owners; reads identity_partners. Groups are left out."""
     read_people(con)
-    con.execute(_sql("owners.sql"))
+    con.execute(statements.sql("nhiscan.resolve", "owners"))
 
 
 def read_people(con: duckdb.DuckDBPyConnection) -> None:
     """Fills two temporary tables: `decisions`, and `owner_answers`: whom each text that names an owner means today."""
     decisions.match(con)
-    con.execute(_sql("people.sql"))
+    con.execute(statements.sql("nhiscan.resolve", "people"))
     found = con.execute("select name from tags union select name from resource_tags order by name").fetchall()
     labelled = [(name, _ROLES[names.label(name)]) for (name,) in found if names.label(name) in _ROLES]
     con.execute(
@@ -52,7 +52,7 @@ def read_people(con: duckdb.DuckDBPyConnection) -> None:
         {"name": [name for name, _ in labelled], "role": [role for _, role in labelled]},
     )
     _addresses(con)
-    con.execute(_sql("owner_answers.sql"))
+    con.execute(statements.sql("nhiscan.resolve", "owner_answers"))
 
 
 def _addresses(con: duckdb.DuckDBPyConnection) -> None:
@@ -61,7 +61,7 @@ def _addresses(con: duckdb.DuckDBPyConnection) -> None:
     for name, mail in con.execute("select distinct name, mail from persons where name <> ''").fetchall():
         for key in names.keys(name).full:
             by_name[key].add(mail)
-    con.execute(_sql("owner_texts.sql"))
+    con.execute(statements.sql("nhiscan.resolve", "owner_texts"))
     texts = [text for (text,) in con.execute("select text from owner_texts where address is null").fetchall()]
     named = []
     for text in texts:
@@ -79,7 +79,3 @@ def _addresses(con: duckdb.DuckDBPyConnection) -> None:
         """,
         {"text": [text for text, _ in named], "address": [mail for _, mail in named]},
     )
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -9,11 +9,11 @@ does not name resources, so only a verb that no item names is surely beyond.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import aws_iam, globs
 from nhiscan.resolve.privilege_rows import batched, insert_rows
 
@@ -30,8 +30,8 @@ _REACH: Final = (
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Reads identity_partners, identity_facts, privileges, record_access and the register's packages."""
-    con.execute(_sql("package_holders"))
-    con.execute(_sql("package_objects"))
+    con.execute(statements.sql("nhiscan.resolve", "package_holders"))
+    con.execute(statements.sql("nhiscan.resolve", "package_objects"))
     documents = aws_iam.Documents(con)
     wanted = "select identity_key from package_holders where provider = 'aws'"
     found = aws_iam.combinations(con, documents, wanted=wanted)
@@ -57,7 +57,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         if (_covers_object if is_object else _covers)(pattern, resource)
     ]
     insert_rows(con, "package_covers", (("resource", "varchar"), ("resource_pattern", "varchar")), [covering])
-    con.execute(_sql("package_excess"))
+    con.execute(statements.sql("nhiscan.resolve", "package_excess"))
     con.execute("drop table aws_holders; drop table package_aws_reach; drop table package_covers")
     con.execute("drop table package_objects; drop table package_holders")
 
@@ -81,7 +81,3 @@ def _covers_object(pattern: str | None, resource: str) -> bool:
     return any(
         _covers(form, resource.lower()) for form in dict.fromkeys((written, f"crm/{written}" if written else ""))
     )
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

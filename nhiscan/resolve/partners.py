@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import decisions, names
 
 _PARTNER_TAGS: Final = frozenset(
@@ -68,12 +68,12 @@ _CAPITALS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Fills identity_partners; groups are left out, their members hold the access."""
     decisions.match(con)
-    con.execute(_sql("shared_domains.sql"))
+    con.execute(statements.sql("nhiscan.resolve", "shared_domains"))
     partners = read_register(con)
     _fill(con, "address_tags", ("name",), ((name,) for name in _tag_names(con, _ADDRESS_TAGS)))
     _fill(con, "likeness_keys", ("key", "prefix", "partner_id", "name", "register_row"), _likeness(partners))
-    for name in ("ours.sql", "partner_claims.sql", "partner_likeness.sql", "partners.sql"):
-        con.execute(_sql(name))
+    for name in ("ours", "partner_claims", "partner_likeness", "partners"):
+        con.execute(statements.sql("nhiscan.resolve", name))
 
 
 def read_register(con: duckdb.DuckDBPyConnection, *, is_every: bool = False) -> list[tuple[Any, ...]]:
@@ -123,10 +123,6 @@ def read_register(con: duckdb.DuckDBPyConnection, *, is_every: bool = False) -> 
     _match_tags(con, partners, aliases)
     _match_signs(con, aliases)
     return partners
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _fill(

@@ -8,11 +8,11 @@ so a group is never an administrator or a step to one. Who gets to an administra
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import resources
 from typing import Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import (
     app_rights,
     aws_edges,
@@ -43,10 +43,10 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     for write in EDGES:
         write(con)
     reach(con)
-    con.execute(_sql("paths_narrow"))
+    con.execute(statements.sql("nhiscan.resolve", "paths_narrow"))
     titles = [(path.path_id, path.title) for provider in _PROVIDERS for path in escalation.read(provider).values()]
     insert_rows(con, "path_titles", (("path_id", "varchar"), ("title", "varchar")), [titles])
-    con.execute(_sql("paths_escalate"))
+    con.execute(statements.sql("nhiscan.resolve", "paths_escalate"))
     con.execute("drop table narrow_open; drop table path_titles")
 
 
@@ -69,7 +69,7 @@ def aws(con: duckdb.DuckDBPyConnection) -> None:
         if any(s.allows and s.actions & asked for s in document.statements)
     ]
     insert_rows(con, "aws_speaking", (("policy_key", "bigint"),), [speaking])
-    holders = aws_edges.holders(con, documents, wanted=_sql("paths_callers"))
+    holders = aws_edges.holders(con, documents, wanted=statements.sql("nhiscan.resolve", "paths_callers"))
     con.execute("drop table aws_speaking")
     _leave_open(con, holders)
     edges = aws_edges.Edges()
@@ -113,21 +113,19 @@ EDGES: Final[tuple[Callable[[duckdb.DuckDBPyConnection], None], ...]] = (
 
 def reach(con: duckdb.DuckDBPyConnection) -> None:
     """Breadth first from each goal, against the edges; the smallest key among equally short next hops."""
-    con.execute(_sql("paths_steps"))
+    con.execute(statements.sql("nhiscan.resolve", "paths_steps"))
     for goal in _GOALS:
         for certainty in ("definite", "potential"):
             sure = 1 if certainty == "definite" else 0
-            con.execute(_sql("paths_goal"), {"goal": goal, "certainty": certainty})
+            con.execute(statements.sql("nhiscan.resolve", "paths_goal"), {"goal": goal, "certainty": certainty})
             for hops in range(1, MOST_HOPS + 1):
                 rewrites = 1 + sure if hops == 1 and goal != "human" else _NEVER
                 for step in ("paths_hop_hubs", "paths_hop"):
-                    con.execute(_sql(step), {"hops": hops, "sure": sure, "rewrites": rewrites})
+                    con.execute(
+                        statements.sql("nhiscan.resolve", step), {"hops": hops, "sure": sure, "rewrites": rewrites}
+                    )
                 ((found,),) = con.execute("select count(*) from reached where hops = ?", [hops]).fetchall()
                 if not found:
                     break
-            con.execute(_sql("paths_reached"), {"goal": goal, "certainty": certainty})
+            con.execute(statements.sql("nhiscan.resolve", "paths_reached"), {"goal": goal, "certainty": certainty})
     con.execute("drop table steps; drop table reached")
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

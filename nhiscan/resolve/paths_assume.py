@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any, Final, NamedTuple
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import aws_conditions, aws_limits
 from nhiscan.resolve.aws_edges import Callers, Edges, Held, Holders, Reason, Target, Way, callers, rows_of
 from nhiscan.resolve.aws_policy import Condition, Document
@@ -357,7 +357,7 @@ def _named(
     free = [(number,) for number in holders.combinations if _is_free(holders, number)]
     insert_rows(con, "assume_free", (("combination", "bigint"),), [free])
     insert_rows(con, "assume_limited", (("account", "varchar"),), [[(account,) for account in sorted(rcps)]])
-    con.execute(_sql("paths_assume"))
+    con.execute(statements.sql("nhiscan.resolve", "paths_assume"))
     left = con.execute(
         "select trust_key, principal, role_key, role_arn, role_account, caller_key, combination, account, is_session, "
         "doubt from assume_named order by all"
@@ -422,7 +422,3 @@ def _is_free(holders: Holders, number: int) -> bool:
         document.problem or any(deny.actions & holders.actions.assume_role for deny in document.denies)
         for document in rights.every()
     )
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

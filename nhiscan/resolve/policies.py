@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final, NamedTuple
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve.privilege_rows import batched, insert_rows
 from nhiscan.resolve.vault import read_estates, read_policies
 from nhiscan.resolve.vault_acl import Answers, Hit, Holder, Policy, placed
@@ -89,7 +89,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         batched(_rows(policies, targets, found)),
     )
     for name in ("vault_holders", "policy_facts"):
-        con.execute(resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+        con.execute(statements.sql("nhiscan.resolve", name))
 
 
 def _rows(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import resources
 from typing import Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import app_rights, aws_iam, table_privileges, vault
 
 EVALUATORS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection], None]]] = {
@@ -33,7 +33,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
             needed = table_privileges.datasets(con, provider)
         else:
             continue
-        con.execute(_sql("privileges_uncovered"), {"provider": provider, "needed": needed})
+        con.execute(statements.sql("nhiscan.resolve", "privileges_uncovered"), {"provider": provider, "needed": needed})
     app_rights.run(con)
 
 
@@ -41,7 +41,3 @@ def check(provider: str) -> None:
     """Raises: ConfigError when its collector has a privileges.toml that the engine cannot use."""
     if provider not in EVALUATORS:
         table_privileges.table(provider)
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

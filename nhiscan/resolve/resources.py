@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import names, owners, partners
 
 _ENVIRONMENT_TAGS: Final = frozenset({"env", "environment", "stage"})
@@ -45,5 +45,5 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         "create or replace temp table workload_kinds as select unnest($kind::varchar[]) as kind",
         {"kind": list(_WORKLOADS)},
     )
-    for name in ("ours.sql", "tenants.sql", "resource_facts.sql"):
-        con.execute(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    for name in ("ours", "tenants", "resource_facts"):
+        con.execute(statements.sql("nhiscan.resolve", name))

@@ -12,11 +12,11 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Final, NamedTuple
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import aws_iam, aws_limits, globs, vault, verb_tables
 from nhiscan.resolve.aws_edges import Callers, Edges, Held, Holders, Reason, Target, Way, holders
 from nhiscan.resolve.aws_targets import NOTHING, Answer, Question, Targets
@@ -83,8 +83,8 @@ def readers(provider: str) -> tuple[Reader, ...]:
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Adds to `access_edges` and `access_hubs`."""
-    con.execute(_sql("secret_links"))
-    con.execute(_sql("secret_doors"))
+    con.execute(statements.sql("nhiscan.resolve", "secret_links"))
+    con.execute(statements.sql("nhiscan.resolve", "secret_doors"))
     doors = [Door(*row) for row in con.execute("select * from secret_doors order by all").fetchall()]
     con.execute("drop table secret_doors")
     if not doors:
@@ -384,7 +384,3 @@ def _lone(con: duckdb.DuckDBPyConnection, keys: Iterable[int | None]) -> dict[in
 
 def _less_sure(one: str, other: str) -> str:
     return min(one, other, key=CERTAINTIES.index)
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

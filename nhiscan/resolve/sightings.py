@@ -7,12 +7,12 @@ was seen.
 
 from __future__ import annotations
 
-from importlib import resources
-
 import duckdb
+
+from nhiscan import statements
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Fills secret_places, leak_facts and credential_sources; reads identity_facts and resource_facts."""
-    for name in ("secret_links.sql", "secret_places.sql", "leak_facts.sql", "credential_sources.sql"):
-        con.execute(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    for name in ("secret_links", "secret_places", "leak_facts", "credential_sources"):
+        con.execute(statements.sql("nhiscan.resolve", name))

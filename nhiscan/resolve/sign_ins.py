@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 import duckdb
+
+from nhiscan import statements
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Fills sign_ins; reads usage and identities."""
-    con.execute(resources.files(__package__).joinpath("sign_ins.sql").read_text(encoding="utf-8"))
+    con.execute(statements.sql("nhiscan.resolve", "sign_ins"))

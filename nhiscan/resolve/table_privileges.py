@@ -11,12 +11,12 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.config import nearest
 from nhiscan.errors import ConfigError
 from nhiscan.resolve import globs, verb_tables
@@ -160,8 +160,8 @@ def run(con: duckdb.DuckDBPyConnection, provider: str) -> None:
     )
     insert_rows(con, "table_levels", columns, [list(_levels())])
     values = {"provider": provider, "parts": len(known.core), "core": ", ".join(known.core)}
-    con.execute(_sql("table_privileges"), values)
-    con.execute(_sql("table_uncovered"), {"provider": provider})
+    con.execute(statements.sql("nhiscan.resolve", "table_privileges"), values)
+    con.execute(statements.sql("nhiscan.resolve", "table_uncovered"), {"provider": provider})
     con.execute("drop table table_core; drop table table_levels")
     drop_grants(con)
 
@@ -187,9 +187,9 @@ def read_grants(con: duckdb.DuckDBPyConnection, provider: str) -> None:
         for each in known.meanings(name)
     )
     insert_rows(con, "table_meanings", columns, batched(meanings))
-    con.execute(_sql("table_grants"), {"provider": provider})
-    con.execute(_sql("table_above"), {"provider": provider})
-    con.execute(_sql("table_sets"))
+    con.execute(statements.sql("nhiscan.resolve", "table_grants"), {"provider": provider})
+    con.execute(statements.sql("nhiscan.resolve", "table_above"), {"provider": provider})
+    con.execute(statements.sql("nhiscan.resolve", "table_sets"))
     con.execute("drop table table_meanings")
 
 
@@ -216,7 +216,3 @@ def _names(text: str | None) -> list[str]:
 def _levels() -> Iterable[tuple[str, int, bool, str, int | None]]:
     for verb, scope, over in itertools.product(sorted(VERBS), SCOPES, (False, True)):
         yield verb, SCOPES.index(scope), over, scope, level(verb, scope, over_resource=over)
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

@@ -9,11 +9,11 @@ never used it is sure that none of its rights was.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib import resources
 from typing import Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import aws_iam, globs, privileges, table_privileges
 from nhiscan.resolve.aws_actions import Catalogue, catalogue
 from nhiscan.resolve.privilege_rows import batched, insert_rows
@@ -27,7 +27,7 @@ _LOGGED_SERVICES: Final = ("iam", "sts")
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
     """Reads privileges, narrow_levels, service_uses, usage, grants, identities and coverage."""
-    con.execute(_sql("unused_held"))
+    con.execute(statements.sql("nhiscan.resolve", "unused_held"))
     _read_advisor(con)
     _read_logs(con)
     for (provider,) in con.execute(
@@ -35,11 +35,11 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall():
         if provider not in privileges.EVALUATORS:
             table_privileges.read_grants(con, provider)
-            con.execute(_sql("unused_grants"))
+            con.execute(statements.sql("nhiscan.resolve", "unused_grants"))
             _sum_up(con, source="the grant itself")
             con.execute("drop view unused_parts")
             table_privileges.drop_grants(con)
-    con.execute(_sql("unused"))
+    con.execute(statements.sql("nhiscan.resolve", "unused"))
     con.execute("drop table unused_held; drop table unused_sources; drop table unused_logged")
 
 
@@ -55,7 +55,7 @@ def _read_advisor(con: duckdb.DuckDBPyConnection) -> None:
     rows = ((number, service, is_seen) for services, number in sets.items() for service, is_seen in services)
     columns = (("services", "bigint"), ("service", "varchar"), ("is_seen", "boolean"))
     insert_rows(con, "unused_services", columns, batched(rows))
-    con.execute(_sql("unused_advisor"))
+    con.execute(statements.sql("nhiscan.resolve", "unused_advisor"))
     _sum_up(con, source="access advisor")
     con.execute("drop view unused_parts; drop table unused_verbs; drop table unused_services; drop table aws_holders")
 
@@ -88,7 +88,7 @@ def _read_logs(con: duckdb.DuckDBPyConnection) -> None:
     names = con.execute("select distinct action from usage where provider = 'aws' order by action").fetchall()
     rows = ((name, verb) for (name,) in names for verb in _logged_verbs(name))
     insert_rows(con, "unused_actions", (("action", "varchar"), ("verb", "varchar")), batched(rows))
-    con.execute(_sql("unused_logged"))
+    con.execute(statements.sql("nhiscan.resolve", "unused_logged"))
     con.execute("drop table unused_actions")
 
 
@@ -103,8 +103,4 @@ def _logged_verbs(name: str) -> Iterator[str]:
 
 
 def _sum_up(con: duckdb.DuckDBPyConnection, *, source: str) -> None:
-    con.execute(_sql("unused_sources"), {"source": source})
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    con.execute(statements.sql("nhiscan.resolve", "unused_sources"), {"source": source})

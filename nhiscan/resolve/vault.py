@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import resources
 from typing import Any, NamedTuple
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve.privilege_rows import batched, insert_rows, listed
 from nhiscan.resolve.vault_acl import METADATA, Holder, Policy, evaluate, needed_values
 from nhiscan.resolve.vault_policy import ROOT, Document, parse
@@ -57,14 +57,14 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         ),
         batched(_rows(parts, policies, estates)),
     )
-    con.execute(_sql("vault_privileges"))
+    con.execute(statements.sql("nhiscan.resolve", "vault_privileges"))
     con.execute("drop table vault_rows")
     drop_parts(con)
 
 
 def read_parts(con: duckdb.DuckDBPyConnection, policies: Mapping[int, tuple[str, Policy]]) -> list[Part]:
     """Who may do the same, numbered by position in `vault_parts`; `drop_parts` takes the tables away again."""
-    con.execute(_sql("vault_holders"))
+    con.execute(statements.sql("nhiscan.resolve", "vault_holders"))
     found = con.execute("select combination, tenant_id, entity, policies from vault_combinations order by all")
     combinations = [
         Combination(number, tenant, entity, tuple(keys)) for number, tenant, entity, keys in found.fetchall()
@@ -126,7 +126,7 @@ def read_policies(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, Policy
 
 def read_estates(con: duckdb.DuckDBPyConnection, policies: Mapping[int, tuple[str, Policy]]) -> dict[str, Estate]:
     """What each vault has; every namespace has policies, so policies name them all."""
-    con.execute(_sql("vault_mounts"))
+    con.execute(statements.sql("nhiscan.resolve", "vault_mounts"))
     mounts: dict[tuple[str, str], list[Mount]] = defaultdict(list)
     for tenant, place, path, kind, environment in con.execute(
         "select tenant_id, place, path, type, environment from vault_mounts order by all"
@@ -217,7 +217,3 @@ def _considered(held: Sequence[Policy], holder: Holder) -> str:
         if policy.document.problem
     ]
     return "; ".join(parts)
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

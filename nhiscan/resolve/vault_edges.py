@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any, Final, NamedTuple
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.resolve import vault
 from nhiscan.resolve.privilege_rows import batched, insert_rows
 from nhiscan.resolve.vault_acl import Answers, Holder, Policy, evaluate, placed
@@ -140,7 +140,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
     if not estates:
         return
     parts = vault.read_parts(con, policies)
-    con.execute(_sql("vault_sites"))
+    con.execute(statements.sql("nhiscan.resolve", "vault_sites"))
     sites = _sites(con, policies, estates)
     members = vault.members(con)
     unsaid = _unsaid(con)
@@ -173,7 +173,7 @@ def run(con: duckdb.DuckDBPyConnection) -> None:
         batched(iter(_narrow(narrow, _levels(con)))),
     )
     con.execute("insert into narrow_levels by name select * from vault_narrow; drop table vault_narrow")
-    con.execute(_sql("vault_logins"))
+    con.execute(statements.sql("nhiscan.resolve", "vault_logins"))
     con.execute("drop table vault_roles; drop table vault_unsaid")
     vault.drop_parts(con)
 
@@ -338,7 +338,3 @@ def _levels(con: duckdb.DuckDBPyConnection) -> dict[int, int]:
             "where i.provider = 'vault' and p.certainty = 'definite' and p.level is not null group by all"
         ).fetchall()
     )
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
