@@ -6,15 +6,14 @@ not listed any more, or listed as off, and what would list it was read completel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
-from nhiscan import moments, store
+from nhiscan import moments, statements, store
 from nhiscan.model import COVERED
 from nhiscan.remediate.plan import Operation, Plan
 
@@ -75,7 +74,7 @@ def after(state: Path, plan: Plan, last_effect: datetime | None) -> dict[str, An
 
 def _listed(con: duckdb.DuckDBPyConnection, plan: Plan) -> dict[tuple[str, str], tuple[str | None, str]]:
     """(thing_kind, thing_id) of each target that is listed -> (its identity, its state)."""
-    sql = resources.files("nhiscan.remediate").joinpath("listed.sql").read_text(encoding="utf-8")
+    sql = statements.sql("nhiscan.remediate", "listed")
     asked = [operation.target for operation in plan.operations]
     values = {"kinds": [target.thing_kind for target in asked], "ids": [target.thing_id for target in asked]}
     return {(kind, id_): (holder, state) for kind, id_, holder, state in con.execute(sql, values).fetchall()}
@@ -158,12 +157,9 @@ def _status(con: duckdb.DuckDBPyConnection, tenant_id: str, dataset: str) -> str
 
 def _rows(con: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Rows in an order of their own, without the dense keys, which mean nothing outside one scan."""
-    con.execute(f"{sql} order by all", {name: value for name, value in values.items() if f"${name}" in sql})
-    columns = [name for name, *_ in con.description or ()]
-    rows: Sequence[Sequence[Any]] = con.fetchall()
-    for row in rows:
-        told = zip(columns, row, strict=True)
-        yield {name: _plain(value) for name, value in told if not name.endswith("_key")}
+    named = {name: value for name, value in values.items() if f"${name}" in sql}
+    for row in statements.rows(con, f"{sql} order by all", named):
+        yield {name: _plain(value) for name, value in row.items() if not name.endswith("_key")}
 
 
 def _plain(value: Any) -> Any:

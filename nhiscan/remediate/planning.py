@@ -11,12 +11,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
-from nhiscan import ledger, moments, store
+from nhiscan import ledger, moments, statements, store
 from nhiscan.config import Config, nearest
 from nhiscan.lifecycle import offboard
 from nhiscan.lifecycle.commands import Guide
@@ -233,14 +232,8 @@ def _scan(con: duckdb.DuckDBPyConnection, at: datetime) -> _Scan:
     return _Scan(scan_id, tuple(warnings), dict(rows))
 
 
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(f"planned_{name}.sql").read_text(encoding="utf-8")
-
-
-def _rows(con: duckdb.DuckDBPyConnection, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    con.execute(_sql(name), dict(params))
-    columns = [column[0] for column in con.description or ()]
-    return [dict(zip(columns, row, strict=True)) for row in con.fetchall()]
+def _rows(con: duckdb.DuckDBPyConnection, name: str, params: dict[str, Any]) -> list[statements.Row]:
+    return statements.rows(con, statements.sql("nhiscan.remediate", f"planned_{name}"), params)
 
 
 _OF_TARGET: Final = tuple(each.name for each in dataclasses.fields(Target))

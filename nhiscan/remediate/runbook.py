@@ -10,12 +10,11 @@ import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
-from nhiscan import printable
+from nhiscan import printable, statements
 from nhiscan.lifecycle import commands
 from nhiscan.lifecycle.commands import Guide
 from nhiscan.remediate import contract
@@ -57,10 +56,7 @@ class Finding:
 def findings(con: duckdb.DuckDBPyConnection, finding_ids: Iterable[str]) -> list[Finding]:
     """The findings of a scan with these ids, by id; what is not there is left out."""
     ids = sorted(set(finding_ids))
-    sql = resources.files("nhiscan.remediate").joinpath("runbook.sql").read_text(encoding="utf-8")
-    con.execute(sql, {"ids": ids})
-    names = [column[0] for column in con.description or ()]
-    rows = [dict(zip(names, row, strict=True)) for row in con.fetchall()]
+    rows = statements.rows(con, statements.sql("nhiscan.remediate", "runbook"), {"ids": ids})
     asked = [(row["known_as"], row["subject_id"]) for row in rows if row["known_as"]]
     known = commands.targets(con, asked)
     shown: dict[str, dict[str, str]] = {}
@@ -74,7 +70,7 @@ def findings(con: duckdb.DuckDBPyConnection, finding_ids: Iterable[str]) -> list
         Finding(
             row["finding_id"],
             row["rule_id"],
-            {**shown.get(row["finding_id"], {}), **{name: row[name] for name in names[:8] if row[name]}},
+            {**shown.get(row["finding_id"], {}), **{name: value for name, value in list(row.items())[:8] if value}},
             known.get((row["known_as"], row["subject_id"])) or _told(row),
         )
         for row in rows
