@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,7 @@ _KEY_MARK: Final = "nhiscan"  # its fingerprint tells which key a file was made 
 _UNCERTAIN: Final = 0.5  # confidence in a kind that only the other scanner knows
 _LONGEST_RULE: Final = 60
 _LONGEST_NAME: Final = 180  # of a file, without its ending
+_SHA: Final = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")
 _SCANNERS: Final = frozenset({"", "betterleaks", "kingfisher", "veles"})  # they begin names of rules
 _AROUND: Final = re.compile("^detected_|_value$")  # as semgrep's rules are named
@@ -131,13 +132,14 @@ def _row(found: Foreign, root: Path | None, profile: Profile, key: bytes) -> Imp
         confidence=leak.confidence if leak else _UNCERTAIN,
         is_test=leak.is_test if leak else False,
         is_verified=found.is_verified,
-        commit=None if found.commit is None else readable(without(found.commit, value or "")),
+        commit=None if found.commit is None else _commit(found.commit, value),
         author=None if found.author is None else readable(without(found.author, value or "")),
         first_seen_at=found.at,
         expires_at=leak.expires_at if leak else None,
     )
 
 
+@lru_cache(maxsize=1_024)
 def kind_of(rule: str) -> str:
     """Our word for another scanner's rule, else its own one behind `other_`."""
     parts = [part for part in rule.split(".") if part not in _SCANNERS and not part.isdecimal()]
@@ -162,6 +164,13 @@ def _text(text: str | None) -> str | None:
     return None if text is None else readable(text)
 
 
+def _commit(text: str, value: str | None) -> str:
+    """As it is where it can be an id of git, which is searched for nothing: there may be one in each of many rows."""
+    if _SHA.fullmatch(text) and (value is None or value not in text):
+        return text
+    return readable(without(text, value or ""))
+
+
 def _beside(text: str | None, value: str | None) -> str | None:
     """A name beside the value; one that is the value itself would give it away."""
     return None if text is None or (value is not None and value in text) else readable(blanked(text))
@@ -171,16 +180,21 @@ def _leak(found: Foreign, profile: Profile) -> Leak | None:
     """What our own detectors make of it: of the value where it stands, else of the value alone."""
     value = found.value.reveal() if found.value else None
     context = found.context.reveal() if found.context else None
-    leaks: list[Leak] = []
-    for text in (context, value):
-        if text is not None and (value is None or value in text):
-            leaks += _leaks(text, found.path, profile)
     if value is None:
+        leaks = [] if context is None else _leaks(context, found.path, profile)
         return leaks[0] if len({leak.secret for leak in leaks}) == 1 else None
-    exact = (leak for leak in leaks if leak.secret.reveal() == value)
-    # Some scanners cut off the end of a value, others take the name before it for its beginning.
-    near = (leak for leak in leaks if leak.secret.reveal() in value or value in leak.secret.reveal())
-    return next(exact, None) or next(near, None)
+    near: Leak | None = None
+    for text in (context, value):
+        if text is None or value not in text:
+            continue
+        leaks = _leaks(text, found.path, profile)
+        for leak in leaks:
+            if leak.secret.reveal() == value:
+                return leak
+        # Some scanners cut off the end of a value, others take the name before it for its beginning.
+        close = (leak for leak in leaks if leak.secret.reveal() in value or value in leak.secret.reveal())
+        near = near or next(close, None)
+    return near
 
 
 def _leaks(text: str, path: str, profile: Profile) -> list[Leak]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from fixtures.filled import filled
 from nhiscan import imports, secret
 from nhiscan.detect import detector
 from nhiscan.detect.foreign import Export, Foreign
-from nhiscan.detect.leak import Profile
+from nhiscan.detect.leak import Leak, Profile
 from nhiscan.detect.profiles import profile
 from nhiscan.errors import StoreError
 from nhiscan.imports import Imported, ImportedRow
@@ -81,6 +82,33 @@ def test_a_value_is_known_by_the_name_before_it(precise: Profile) -> None:
 def test_equal_values_have_the_fingerprint_of_our_own_findings(precise: Profile) -> None:
     row = only(precise, found("aws-access-token", KEY_ID))
     assert row.fingerprint == secret.fingerprint(KEY_ID, key=KEY)
+
+
+class Counting:
+    """The profile, and how many texts it was asked about."""
+
+    name = "precise"
+
+    def __init__(self, profile: Profile) -> None:
+        self.times = 0
+        self._profile = profile
+
+    def leaks(self, data: bytes, path: str) -> Iterator[Leak]:
+        self.times += 1
+        return self._profile.leaks(data, path)
+
+
+def test_a_value_is_searched_once_where_its_surroundings_tell_what_it_is(precise: Profile) -> None:
+    counting = Counting(precise)
+    only(counting, found("aws-access-token", KEY_ID, f'key = "{KEY_ID}"'))
+    assert counting.times == 1
+
+
+@pytest.mark.parametrize("commit", ["a" * 40, "b" * 64, "WIP"])
+def test_a_commit_is_kept_as_it_is_unless_it_is_the_value(commit: str, precise: Profile) -> None:
+    value = "0123456789abcdef0123456789abcdef01234567"  # pragma: allowlist secret
+    assert only(precise, found("some-rule", value, commit=commit)).commit == commit
+    assert only(precise, found("some-rule", value, commit=value)).commit == "***"
 
 
 def test_a_name_that_a_scanner_took_for_the_values_beginning_is_cut_off(precise: Profile) -> None:
