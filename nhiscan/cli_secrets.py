@@ -406,3 +406,47 @@ def _print_traces(database: Path, imported: list[Imported]) -> None:
         click.echo(f"{plain(one.place, _LONG)}: {', '.join(said)}")
     for evidence, n in sorted(ends.items(), key=lambda item: (-item[1], item[0])):
         click.echo(f"{n:,} lead{'s' if n == 1 else ''} to nobody: {plain(evidence, _LONG)}")
+
+
+@secrets.command()
+@click.argument("place", metavar="PLACE")
+@click.option("--scanner", metavar="NAME", help="Forget what this one found, such as gitleaks, and keep the others'.")
+@click.option(
+    "-c",
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    default=_DEFAULT_CONFIG,
+    envvar="NHISCAN_CONFIG",
+    show_default=True,
+    help="Settings file.",
+)
+def forget(place: str, scanner: str | None, config_file: Path) -> None:
+    """Take back what was imported for PLACE.
+
+    It counts no more from the next scan on; published scans stay as they are. Exit codes: 0 done, 2 nothing of that
+    name was imported.
+
+    Example: nhiscan secrets forget storefront --scanner gitleaks
+    """
+    from nhiscan import atomic, config, imports, secret, store
+    from nhiscan.errors import ConfigError
+
+    state = config.read(config_file).state
+    path = imports.file(state, place)
+    with store.locked(state):
+        gone, left = imports.forgotten(path, scanner)
+        if not gone:
+            known = sorted(f"{one.tool} for {one.place}" for one in imports.read(state, secret.fingerprint_key(state)))
+            raise ConfigError(
+                f"nothing {f'of {plain(scanner)} ' if scanner else ''}was imported for {plain(place)}",
+                hint=f"imported are {plain(', '.join(known), _LONG)}" if known else "there is nothing to forget",
+            )
+        if left is None:
+            with store.disk_errors(state):
+                path.unlink()
+        else:
+            atomic.write_text(path, left)
+    for tool, n in gone.items():
+        findings = f"{n:,} finding{'' if n == 1 else 's'} of {plain(tool)}"
+        click.echo(f"forgot {findings} in {plain(place)}; they count until the next scan")

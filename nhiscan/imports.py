@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from functools import cache, lru_cache
@@ -231,6 +232,24 @@ def merged(state: Path, new: Iterable[Imported], key: bytes) -> Iterator[tuple[P
         yield file(state, place), _written(place, kept.values(), key)
 
 
+def forgotten(path: Path, scanner: str | None) -> tuple[dict[str, int], str | None]:
+    """(findings by scanner that go from a place's file, the text that is left); None: nothing is left.
+
+    `scanner`: the one that is forgotten, else all. What was made with another key keeps it, and so stays stale.
+    Raises: StoreError for a file that is damaged.
+    """
+    told = _told(path)
+    gone: dict[str, int] = {}
+    left: list[Any] = []
+    with _damage(path):
+        for entry in told["imports"] if told else ():
+            if scanner in (None, entry["tool"]):
+                gone[entry["tool"]] = gone.get(entry["tool"], 0) + len(entry["rows"])
+            else:
+                left.append(entry)
+    return gone, json.dumps({**told, "imports": left}, indent=1) + "\n" if told and left else None
+
+
 def _joined(runs: Sequence[Imported]) -> Imported:
     """One scanner's runs in one file, as some write for each folder that they search."""
     unusable: Counter[str] = Counter()
@@ -282,10 +301,10 @@ def read(state: Path, key: bytes) -> Iterator[Imported]:
 
 
 def _kept(path: Path, key: bytes) -> Iterator[Imported]:
-    if not path.exists():
+    told = _told(path)
+    if told is None:
         return
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+    with _damage(path):
         is_stale = told["key"] != fingerprint(_KEY_MARK, key=key)
         for entry in told["imports"]:
             yield Imported(
@@ -297,8 +316,23 @@ def _kept(path: Path, key: bytes) -> Iterator[Imported]:
                 entry["unusable"],
                 is_stale,
             )
+
+
+def _told(path: Path) -> Any:
+    """What a place's file says; None where there is none."""
+    try:
+        with _damage(path):
+            return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path} is damaged", hint="delete it and import the findings again") from error
 

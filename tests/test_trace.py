@@ -15,6 +15,7 @@ from click.testing import Result
 
 from fixtures.filled import filled
 from nhiscan import load, secret, store
+from nhiscan.errors import ConfigError
 from nhiscan.model import Partner, Person, Sighting, Tag, Tenant
 from nhiscan.resolve import contracts, facts, owners, partners, resources, sightings
 from tests import commands
@@ -182,3 +183,39 @@ def test_a_next_scan_takes_over_what_was_imported(folder: Path) -> None:
     with store.open_published(folder / ".nhiscan") as con:
         found = con.execute("select found_by, kind, path, line from sightings").fetchall()
     assert found == [("gitleaks", "github_personal_access_token", "deploy.env", 9)]
+
+
+def test_what_was_imported_by_mistake_is_forgotten_scanner_by_scanner(folder: Path) -> None:
+    kept = folder / ".nhiscan" / "imports" / "storefront.json"
+    imported(folder, leak("github-pat", TOKEN))
+    found = {"DetectorName": "Github", "SourceMetadata": {"Data": {"Filesystem": {"file": "a.env"}}}, "Raw": TOKEN}
+    (folder / "trufflehog.json").write_text(json.dumps(found))
+    commands.run("secrets", "import", "trufflehog.json")
+
+    first = commands.run("secrets", "forget", "storefront", "--scanner", "gitleaks")
+    assert first.stdout == "forgot 1 finding of gitleaks in storefront; they count until the next scan\n"
+    assert [one["tool"] for one in json.loads(kept.read_text())["imports"]] == ["trufflehog"]
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+    assert commands.run("secrets", "forget", "storefront").exit_code == 0
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize("words", [("portal",), ("storefront", "--scanner", "trufflehog"), ("../../nhiscan",)])
+def test_what_was_not_imported_is_not_forgotten_and_what_was_is_named(words: tuple[str, ...], folder: Path) -> None:
+    imported(folder, leak("github-pat", TOKEN))
+    result = commands.run("secrets", "forget", *words)
+    assert isinstance(result.exception, ConfigError)
+    assert result.exception.hint == "imported are gitleaks for storefront"
+    assert (folder / ".nhiscan" / "imports" / "storefront.json").exists()
+
+
+def test_what_another_key_made_stays_stale_when_a_part_is_forgotten(folder: Path) -> None:
+    kept = folder / ".nhiscan" / "imports" / "storefront.json"
+    imported(folder, leak("github-pat", TOKEN))
+    told = json.loads(kept.read_text())
+    told["key"] = "another"
+    told["imports"].append({**told["imports"][0], "tool": "trufflehog"})
+    kept.write_text(json.dumps(told))
+    commands.run("secrets", "forget", "storefront", "--scanner", "gitleaks")
+    assert json.loads(kept.read_text())["key"] == "another"
