@@ -1233,7 +1233,7 @@ create table step_facts ( -- one row a step of an offboarding, with what this sc
     thing_id varchar, -- what the inventory calls it; null: not in the inventory
     opened_at timestamp, -- of the offboarding
     done_at timestamp, -- as written down
-    hours bigint, -- hours from the begin of the offboarding until it was done, or until now, a begun one counted
+    hours bigint, -- hours from the begin of the offboarding until it was done, or until now, a begun one counted; null: not begun yet
     is_gone boolean, -- the target opens nothing any more, or was replaced after the offboarding began; null: cannot be said
     seen varchar -- what this scan sees of it, in words
 );
@@ -1249,7 +1249,7 @@ create table offboarding_facts ( -- one row an offboarding: what rules and repor
     closed_at timestamp, -- when closed
     verified_at timestamp, -- when verified
     verified_by varchar, -- who verified
-    hours bigint, -- hours from the begin until closed, or until now, a begun one counted; null without a begin
+    hours bigint, -- hours from the begin until closed, or until now, a begun one counted; null: no begin, or none yet
     steps bigint, -- steps
     steps_done bigint, -- of these, done as written down
     register_row varchar -- file:line

@@ -311,8 +311,9 @@ with placed as (
 )
 select t.offboarding_id, t.partner_id, t.step, t.action, t.target_id, s.thing_id, t.opened_at, t.done_at,
     case
-        when t.done_at is not null or t.began_at <= n.as_of
-            then greatest(cast(ceil((epoch(coalesce(t.done_at, n.as_of)) - epoch(t.began_at)) / 3600) as bigint), 0)
+        when t.began_at <= coalesce(t.done_at, n.as_of)
+            then cast(ceil((epoch(coalesce(t.done_at, n.as_of)) - epoch(t.began_at)) / 3600) as bigint)
+        when t.done_at < t.began_at then 0
     end as hours,
     case
         when t.action not in ('revoke_access', 'rotate_shared_secret', 'close_integration', 'remove_delegation') then null
@@ -346,8 +347,9 @@ insert into offboarding_facts by name
 select b.offboarding_id, b.partner_id, b.contract_id, b.opened_at, b.began_at, b.due as due_at, b.due_by, b.closed_at, b.verified_at,
     b.verified_by,
     case
-        when b.closed_at is not null or b.began_at <= s.as_of
-            then greatest(cast(ceil((epoch(coalesce(b.closed_at, s.as_of)) - epoch(b.began_at)) / 3600) as bigint), 0)
+        when b.began_at <= coalesce(b.closed_at, s.as_of)
+            then cast(ceil((epoch(coalesce(b.closed_at, s.as_of)) - epoch(b.began_at)) / 3600) as bigint)
+        when b.closed_at < b.began_at then 0
     end as hours,
     count(t.step) as steps,
     count(t.done_at) as steps_done,

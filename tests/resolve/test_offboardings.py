@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pytest
+
 from nhiscan.model import (
     Contract,
     ContractEvent,
@@ -230,11 +232,22 @@ def test_an_offboarding_that_is_due_before_the_contract_ends_begins_at_once() ->
 
 def test_without_days_nothing_is_known_of_the_clock() -> None:
     assert _clock(Offboarding("O-1", "P-1")) == (None, None, None)
+    assert _clock(Offboarding("O-1", "P-1", closed_at=_OPENED), columns="hours") == (None,)
 
 
 def test_a_begun_hour_counts() -> None:
     closed = datetime(2026, 1, 10, 1, 0, 1, tzinfo=UTC)
     assert _clock(Offboarding("O-1", "P-1", None, _OPENED, closed_at=closed), columns="hours") == (2,)
+
+
+@pytest.mark.parametrize(
+    ("closed", "hours"), [(None, None), (datetime(2026, 2, 10, 12, tzinfo=UTC), 0)], ids=["runs", "closed ahead"]
+)
+def test_no_hours_have_passed_before_the_clock_began(closed: datetime | None, hours: int | None) -> None:
+    ahead = Offboarding("O-1", "P-1", "C-1", _OPENED, closed_at=closed)
+    step = OffboardingStep("O-1", 1, "notify", done_at=closed)
+    asked = "hours, (select hours from step_facts)"
+    assert _clock(ahead, step, _ending(date(2026, 2, 28)), columns=asked) == (hours, hours)
 
 
 def test_reviews_and_offboardings_stand_beside_the_events_of_the_partners_contracts() -> None:
