@@ -231,6 +231,7 @@ on_acceptances as (
                 when coalesce(trim(a.compensating_control), '') = '' then 'it names no compensating control'
                 when a.expires_at is null then 'its expiry is missing or unreadable'
                 when a.expires_at < cast(s.as_of as date) then 'it expired on ' || cast(a.expires_at as varchar)
+                when a.approved_at > s.as_of then 'its approval is dated ' || cast(cast(a.approved_at as date) as varchar) || ' and still to come'
             end,
             v.message
         ) as value

@@ -245,6 +245,7 @@ accepted as (
         and trim(a.reason) <> ''
         and trim(a.compensating_control) <> ''
         and a.expires_at >= cast(s.as_of as date)
+        and coalesce(a.approved_at <= s.as_of, true)
         -- what else makes an acceptance void is said by the rules about acceptances alone
         and a.acceptance_id not in (
             select j.subject_id

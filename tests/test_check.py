@@ -628,6 +628,7 @@ def test_a_whole_acceptance_changes_the_status_and_never_the_score(
         ({"compensating_control": ""}, "it names no compensating control"),
         ({"expires_at": None}, "its expiry is missing or unreadable"),
         ({"expires_at": date(2026, 1, 30)}, "it expired on 2026-01-30"),
+        ({"approved_at": AS_OF + timedelta(seconds=1)}, f"its approval is dated {AS_OF.date()} and still to come"),
     ],
 )
 def test_an_acceptance_that_lacks_something_does_not_count(

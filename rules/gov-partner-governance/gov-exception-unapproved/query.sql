@@ -11,6 +11,8 @@ looked as (
         f.severity as accepted_severity,
         case
             when a.approved_by is null then 'nobody approved it'
+            when a.approved_at > $as_of
+                then 'its approval is dated ' || substr(cast(a.approved_at as varchar), 1, 10) || ' and still to come'
             when a.approved_by = a.requested_by then a.approved_by || ' approved what they had asked for'
             when not a.has_reason then 'it gives no reason'
             when not a.has_control then 'it names no compensating control'
