@@ -11,16 +11,14 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
-from nhiscan import ledger, moments, statements, store
-from nhiscan.config import Config, nearest
-from nhiscan.lifecycle import offboard
-from nhiscan.lifecycle.commands import Guide
+from nhiscan import store
+from nhiscan.config import Config
 from nhiscan.printable import plain
-from nhiscan.remediate import contract, order, people, runbook, written
+from nhiscan.remediate import contract, order, people, scanned, wants, written
 from nhiscan.remediate import plan as plans
 from nhiscan.remediate.contract import Capabilities, Observation, Session, Store, Target, UnsupportedError
 from nhiscan.remediate.plan import (
@@ -33,16 +31,14 @@ from nhiscan.remediate.plan import (
     Plan,
     PlanError,
 )
+from nhiscan.remediate.scanned import Scan, Thing
 from nhiscan.remediate.separate import check_separate
+from nhiscan.remediate.wants import Wanted
 from nhiscan.rule import Rule
 
 GRACE: Final = timedelta(hours=24)  # where the provider tells the last use
 GRACE_UNSEEN: Final = timedelta(days=30)  # where it does not: no signal is not no use, and a month's end comes by once
 OBSERVE: Final = timedelta(hours=24)
-_PRIVILEGED: Final = 4  # level from which on a single mistake is everybody's
-_STALE: Final = timedelta(hours=24)  # age of a scan that a plan says
-_MOST_CONSUMERS: Final = 50
-_BEGINNING: Final = re.compile(r"[0-9a-f]{6,}")  # enough of a finding's id to mean one
 # Tags and values of them by which something is made and kept by code: what is changed by hand there comes back.
 _CODE_TAG: Final = re.compile(
     r"aws:cloudformation:.*"
@@ -53,9 +49,6 @@ _CODE: Final = re.compile(
     r"terraform|opentofu|pulumi|cloudformation|cdk|crossplane|ansible|argo-?cd|flux(cd)?", re.IGNORECASE
 )
 _USED: Final = ("credential", "identity", "app", "secret")  # of others it is known who they let in
-# What is done first of what an offboarding asks for, whatever the system.
-_PHASES: Final = {"revoke_access": 1, "remove_delegation": 2, "rotate_shared_secret": 3, "close_integration": 4}
-_PHASE_OF_KIND: Final = {"trust": 2, "grant": 2, "secret": 3, "app": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,36 +74,6 @@ class Systems:
     sessions: Mapping[str, Session]
     stores: Mapping[str, Store]
     permissions: Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Thing:
-    """A target, and what of the scan decides about it."""
-
-    target: Target
-    identity_key: int | None
-    resource_key: int | None
-    is_partner_owned: bool
-    is_privileged: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Something to act on. `thing` None: the inventory holds nothing that an adapter acts on. `rank`: the order."""
-
-    thing: _Thing | None
-    kind: str
-    id: str
-    provider: str
-    tenant_id: str
-    action: Action | None
-    why: str
-    guide: Guide
-    rank: tuple[int, int]
-    finding_ids: tuple[str, ...] = ()
-    step: int | None = None
-    because: str = ""  # why it is for a person, where there is no thing
-    is_asked_for: bool = False  # a person named it, so that what cannot be done is an error and no task
 
 
 def make(
@@ -140,13 +103,13 @@ def make(
             raise PlanError(f"--{name} is below zero", hint="give a length of time such as 24h or 30d")
         if length is not None and length > plans.LONGEST_WAIT:
             raise PlanError(f"--{name} is more than {plans.LONGEST_WAIT.days} days", hint="give less, such as 30d")
-    scan = _scan(con, at)
+    scan = scanned.scan(con, at)
     if offboarding_id is not None:
         if given.action is not None:
             raise PlanError("an offboarding says itself what is done", hint="leave --action out")
-        wanted = list(_of_offboarding(con, settings, offboarding_id, at))
+        wanted = list(wants.of_offboarding(con, settings, offboarding_id, at))
     else:
-        wanted = _of_findings(con, rules, findings, given)
+        wanted = wants.of_findings(con, rules, findings, given.action)
     planner = _Planner(con, given, systems, scan)
     made = [(each.rank, planner.item(each)) for each in wanted]
     planner.check_destinations()
@@ -179,7 +142,7 @@ def check(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     Raises: PlanError naming the operation.
     """
     asked = {(each.target.thing_kind, each.target.thing_id) for each in plan.operations}
-    things = _things(con, asked)
+    things = scanned.things(con, asked)
     for operation in plan.operations:
         target = operation.target
         thing = things.get((target.thing_kind, target.thing_id))
@@ -189,7 +152,7 @@ def check(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
             wrong = "its target is not as the scan knows it"
         elif thing.is_partner_owned > operation.is_partner_owned or thing.is_privileged > operation.is_privileged:
             wrong = "its target is a partner's or privileged, and the plan says it is not"
-        elif (_consumers(con, thing)[0], _reach(con, thing)) != (operation.consumers, operation.reach):
+        elif (scanned.consumers(con, thing)[0], scanned.reach(con, thing)) != (operation.consumers, operation.reach):
             wrong = "who uses its target, or what that reaches, is not as the scan knows it"
         else:
             continue
@@ -209,251 +172,15 @@ def grace(wanted: timedelta | None, can: Capabilities) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scan:
-    scan_id: str
-    warnings: tuple[str, ...]
-    gaps: Mapping[str, str]  # tenant -> what was not read there
-
-
-def _scan(con: duckdb.DuckDBPyConnection, at: datetime) -> _Scan:
-    row: Any = con.execute("select scan_id, as_of, is_complete from scans").fetchone()
-    scan_id, as_of, is_complete = row
-    warnings = []
-    age = at - moments.aware(as_of)
-    if age > _STALE:
-        warnings.append(f"the scan is {age.days} days old: who uses it may have changed since")
-    if not is_complete:
-        warnings.append("the scan is incomplete: others may use it than those named here")
-    rows = con.execute(
-        "select tenant_id, string_agg(dataset || ' ' || status, ', ' order by dataset) from coverage "
-        "where status in ('partial', 'denied', 'truncated', 'failed', 'carried') and tenant_id is not null "
-        "group by tenant_id"
-    ).fetchall()
-    return _Scan(scan_id, tuple(warnings), dict(rows))
-
-
-def _rows(con: duckdb.DuckDBPyConnection, name: str, params: dict[str, Any]) -> list[statements.Row]:
-    return statements.rows(con, statements.sql("nhiscan.remediate", f"planned_{name}"), params)
-
-
-_OF_TARGET: Final = tuple(each.name for each in dataclasses.fields(Target))
-
-
-def _things(con: duckdb.DuckDBPyConnection, asked: Collection[tuple[str, str]]) -> dict[tuple[str, str], _Thing]:
-    """What the scan knows of things, by (thing_kind, thing_id) as asked; what no adapter could act on is left out."""
-    pairs = sorted(set(asked))
-    rows = _rows(con, "targets", {"kinds": [kind for kind, _ in pairs], "ids": [id_ for _, id_ in pairs]})
-    return {
-        (row["asked_kind"], row["asked_id"]): _Thing(
-            Target(**{name: "" if row[name] is None else str(row[name]) for name in _OF_TARGET}),
-            row["identity_key"],
-            row["resource_key"],
-            row["is_partner_owned"],
-            # What cannot be said is taken for the worse.
-            row["is_admin"] is not False or row["level"] is None or row["level"] >= _PRIVILEGED,
-        )
-        for row in rows
-    }
-
-
-def _of_findings(
-    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], words: Sequence[str], given: Given
-) -> list[_Wanted]:
-    for word in words:
-        if not _BEGINNING.fullmatch(word):
-            raise PlanError(
-                f"'{plain(word)}' is no id of a finding",
-                hint="give the id that `nhiscan findings` shows, or its first six",
-            )
-    rows = _rows(con, "findings", {"ids": sorted(set(words))})
-    _check_findings(con, words, rows, given)
-    by_id = {rule.rule_id: rule for rule in rules}
-    told = {each.finding_id: each for each in runbook.findings(con, {row["finding_id"] for row in rows})}
-    things = _things(con, {(row["thing_kind"], row["thing_id"]) for row in rows if row["thing_kind"]})
-    wanted: dict[tuple[str, ...], _Wanted] = {}
-    for row in rows:
-        rule = by_id.get(row["rule_id"])
-        if rule is None:
-            raise PlanError(
-                f"finding {row['finding_id']} is of rule {row['rule_id']}, which is not here",
-                hint="give the pack of rules that it comes from",
-            )
-        thing = things.get((row["thing_kind"], row["thing_id"])) if row["thing_kind"] else None
-        finding = told[row["finding_id"]]
-        target = finding.target if thing is None else thing.target
-        kind, id_ = (target.thing_kind, target.thing_id) if thing else (row["subject_kind"], row["subject_id"])
-        action = given.action or rule.action
-        if action == "rotate" and thing is not None and thing.target.thing_kind not in ("credential", "secret"):
-            action = "revoke" if given.action is None else _no_rotation(thing.target)
-        each = _Wanted(
-            thing=thing,
-            kind=kind,
-            id=id_,
-            provider=row["provider"] or "",
-            tenant_id=row["tenant_id"] or "",
-            action=action,
-            why=row["message"],
-            guide=runbook.guide(rule, finding, target),
-            rank=(_PHASE_OF_KIND.get(kind, 3 if action == "rotate" else 1), len(wanted)),
-            finding_ids=(row["finding_id"],),
-            is_asked_for=True,
-        )
-        same = _same(thing.target) if thing else (kind, id_)
-        before = wanted.get(same)
-        wanted[same] = each if before is None else _both(before, each)
-    return list(wanted.values())
-
-
-def _no_rotation(target: Target) -> Action:
-    raise PlanError(
-        f"{plain(target.thing_id)} is of a kind that is not rotated: {target.thing_kind}",
-        hint="plan it with --action revoke",
-    )
-
-
-def _both(one: _Wanted, other: _Wanted) -> _Wanted:
-    """One thing that two findings are about: to end it answers the one that asked for a new one too."""
-    action: Action | None = one.action or other.action
-    if "revoke" in (one.action, other.action):
-        action = "revoke"
-    return dataclasses.replace(
-        one,
-        action=action,
-        why=one.why if other.why == one.why else f"{one.why}; {other.why}",
-        finding_ids=tuple(sorted({*one.finding_ids, *other.finding_ids})),
-    )
-
-
-def _check_findings(
-    con: duckdb.DuckDBPyConnection, words: Sequence[str], rows: Sequence[Mapping[str, Any]], given: Given
-) -> None:
-    found: dict[str, set[str]] = {word: set() for word in words}
-    for row in rows:
-        found[row["word"]].add(row["finding_id"])
-    for word, ids in found.items():
-        if not ids:
-            cases = con.execute("select case_id from cases where starts_with(case_id, ?)", [word]).fetchall()
-            what = "is a case, not a finding" if cases else "is not in the current scan: it was mended, or never there"
-            raise PlanError(
-                f"finding {word} {what}",
-                hint="look at `nhiscan show " + word + "`" if cases else "scan again, and look",
-            )
-        if len(ids) > 1:
-            raise PlanError(f"{len(ids)} findings begin with {word}", hint=f"give more of it: {', '.join(sorted(ids))}")
-    for row in rows:
-        if row["status"] in ("fixed", "accepted"):
-            hint = "scan again if it is back" if row["status"] == "fixed" else "end the acceptance first"
-            raise PlanError(
-                f"finding {row['finding_id']} is {row['status']}: nothing is to be done about it", hint=hint
-            )
-        if row["outcome"] != "fail" and given.action is None:
-            raise PlanError(
-                f"finding {row['finding_id']} is not known to hold: {row['message']}",
-                hint="let the scan read what is missing, or say what is to be done with --action",
-            )
-
-
-def _of_offboarding(
-    con: duckdb.DuckDBPyConnection, settings: Config, offboarding_id: str, at: datetime
-) -> Iterator[_Wanted]:
-    said = list(ledger.records(settings.state))
-    partner, contract_id = _partner_of(con, said, offboarding_id)
-    name: Any = con.execute("select name from partners where partner_id = ?", [partner]).fetchone()
-    told = offboard.plan(con, said, (partner, name[0] if name else None), contract=contract_id, due=None, at=at)
-    if told.offboarding.offboarding_id != offboarding_id:
-        raise PlanError(
-            f"offboarding {plain(offboarding_id)} is not the open one of {plain(partner)}, which is "
-            f"{plain(told.offboarding.offboarding_id)}",
-            hint="look at `nhiscan partner offboard`",
-        )
-    left = [task for task in told.tasks if task.done_at is None and task.is_live is not False]
-    if not left:
-        raise PlanError(
-            f"nothing of offboarding {plain(offboarding_id)} is left to do",
-            hint="verify it with `nhiscan partner verify`",
-        )
-    meant = {task.step: pair for task in left if (pair := _meant(con, offboarding_id, task)) is not None}
-    things = _things(con, set(meant.values()))
-    taken: dict[tuple[str, ...], int] = {}
-    for position, task in enumerate(left):
-        thing = things.get(meant[task.step]) if task.step in meant else None
-        target = None if thing is None else thing.target
-        because = ""
-        if target is not None:
-            first = taken.setdefault(_same(target), task.step)
-            if first != task.step:
-                # Named twice, once in the register's own words; or a copy of a credential that has its step.
-                thing, because = None, f"step {first} ends it; what is left of it here is taken out"
-        action: Action = "rotate" if task.action == "rotate_shared_secret" else "revoke"
-        said_of = f"step {task.step} of offboarding {offboarding_id}: {task.action}"
-        yield _Wanted(
-            thing=thing,
-            kind=target.thing_kind if target else task.target_kind or "",
-            id=target.thing_id if target else task.target_id or "",
-            provider=task.provider or "",
-            tenant_id=task.tenant_id or "",
-            action=action if task.action in _PHASES else None,
-            why=said_of + (f" ({task.evidence})" if task.evidence else ""),
-            guide=Guide(task.says, task.commands, task.page),
-            rank=(_PHASES.get(task.action, len(_PHASES) + 1), position),
-            step=task.step,
-            because=because,
-        )
-
-
-def _same(target: Target) -> tuple[str, ...]:
-    """Equal for two things of the inventory that are one at the provider, as two statements that let one in are."""
-    if target.thing_kind == "trust":
-        return "trust", target.tenant_id, target.holder_native_id, target.principal
-    return target.thing_kind, target.thing_id
-
-
-def _meant(con: duckdb.DuckDBPyConnection, offboarding_id: str, task: offboard.Task) -> tuple[str, str] | None:
-    """(thing_kind, thing_id) of a step, which a register may name in its own words."""
-    if task.action not in _PHASES or not task.target_id:
-        return None
-    if task.provider is not None and task.target_kind:
-        return task.target_kind, task.target_id
-    row: Any = con.execute(
-        "select h.thing_kind, h.thing_id from step_facts s join partner_holdings h on h.thing_id = s.thing_id "
-        "where s.offboarding_id = ? and s.step = ? order by all limit 1",
-        [offboarding_id, task.step],
-    ).fetchone()
-    return None if row is None else (row[0], row[1])
-
-
-def _partner_of(con: duckdb.DuckDBPyConnection, said: Sequence[Any], offboarding_id: str) -> tuple[str, str | None]:
-    """Partner and contract of an open offboarding, of the register or the ledger."""
-    ids = {row[0] for row in con.execute("select partner_id from offboardings").fetchall()}
-    ids |= {each.partner_id for each in said if hasattr(each, "partner_id") and hasattr(each, "opened_at")}
-    known: dict[str, str] = {}
-    for partner_id in sorted(each for each in ids if each is not None):
-        for each in offboard.standing(con, said, partner_id)[0]:
-            if each.offboarding_id != offboarding_id:
-                known[each.offboarding_id] = partner_id
-                continue
-            if each.closed_at is not None:
-                raise PlanError(
-                    f"offboarding {plain(offboarding_id)} was closed on {each.closed_at:%Y-%m-%d}",
-                    hint="verify it with `nhiscan partner verify`",
-                )
-            return partner_id, each.contract_id
-    raise PlanError(
-        f"no offboarding {plain(offboarding_id)}",
-        hint=nearest(offboarding_id, known) if known else "open one with `nhiscan partner offboard PARTNER --open`",
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class _Planner:
     con: duckdb.DuckDBPyConnection
     given: Given
     systems: Systems
-    scan: _Scan
+    scan: Scan
     placed: set[str] = field(default_factory=set)  # keys of destinations that were used
     named: set[str] = field(default_factory=set)  # parts of credentials that were given a name
 
-    def item(self, wanted: _Wanted) -> Operation | Guided:
+    def item(self, wanted: Wanted) -> Operation | Guided:
         """Numbered later."""
         if wanted.thing is None:
             return self._guided(wanted, wanted.because)
@@ -474,7 +201,7 @@ class _Planner:
             return self._guided(wanted, f"{error.message} ({error.hint})" if error.hint else error.message)
         return self._operation(wanted, wanted.thing, can, seen)
 
-    def _guided(self, wanted: _Wanted, because: str) -> Guided:
+    def _guided(self, wanted: Wanted, because: str) -> Guided:
         return Guided(
             number=0,
             thing_kind=wanted.kind,
@@ -488,7 +215,7 @@ class _Planner:
             step=wanted.step,
         )
 
-    def _operation(self, wanted: _Wanted, thing: _Thing, can: Capabilities, seen: Observation) -> Operation | Guided:
+    def _operation(self, wanted: Wanted, thing: Thing, can: Capabilities, seen: Observation) -> Operation | Guided:
         target = thing.target
         action = wanted.action or "revoke"
         if seen.state == "gone":
@@ -540,7 +267,7 @@ class _Planner:
             )
         except PlanError as error:
             return self._guided(wanted, error.message)
-        consumers, more = _consumers(self.con, thing)
+        consumers, more = scanned.consumers(self.con, thing)
         return Operation(
             number=0,
             action=action,
@@ -553,20 +280,20 @@ class _Planner:
             state=plans.state(can, seen),
             destination=destination,
             consumers=consumers,
-            reach=_reach(self.con, thing),
+            reach=scanned.reach(self.con, thing),
             is_partner_owned=thing.is_partner_owned,
             is_privileged=thing.is_privileged,
             steps=steps,
             warnings=(*self._warnings(thing, action, can, seen, waits, consumers), *more, *_kept_as(destination)),
         )
 
-    def _destination(self, wanted: _Wanted, target: Target, parts: tuple[str, ...]) -> Destination | None:
+    def _destination(self, wanted: Wanted, target: Target, parts: tuple[str, ...]) -> Destination | None:
         """Raises: PlanError where none was given for what a person named, or what was given cannot be."""
         names = (target.native_id, target.thing_id, wanted.id, *wanted.finding_ids)
         keys = [
             key
             for key in self.given.destinations
-            if key in names or (_BEGINNING.fullmatch(key) and any(each.startswith(key) for each in wanted.finding_ids))
+            if key in names or any(wants.is_meant(key, each) for each in wanted.finding_ids)
         ]
         if not keys:
             if not wanted.is_asked_for:
@@ -644,7 +371,7 @@ class _Planner:
 
     def _warnings(
         self,
-        thing: _Thing,
+        thing: Thing,
         action: Action,
         can: Capabilities,
         seen: Observation,
@@ -672,11 +399,7 @@ class _Planner:
         usual = GRACE if can.usage == "last_used" else GRACE_UNSEEN
         if waits < usual and action == "rotate" and self.given.mode == "routine":
             yield f"the old one goes after {_length(waits)} without use; {_length(usual)} is usual"
-        for name, value in self.con.execute(
-            "select name, value from tags where identity_key = $identity "
-            "union select name, value from resource_tags where resource_key = $resource order by all",
-            {"identity": thing.identity_key, "resource": thing.resource_key},
-        ).fetchall():
+        for name, value in scanned.tags(self.con, thing):
             if _CODE_TAG.fullmatch(name or "") or _CODE.fullmatch(value or ""):
                 yield (
                     f"it is kept by code ({plain(name)}: {plain(value)}): change it there too, or what is done here "
@@ -702,30 +425,6 @@ def _kept_as(destination: Destination | None) -> Iterator[str]:
             f"{plain(destination.address)} keeps no {plain(', '.join(new))} yet, but "
             f"{plain(', '.join(sorted(stored)))}: whoever reads those goes on with the old one"
         )
-
-
-def _consumers(con: duckdb.DuckDBPyConnection, thing: _Thing) -> tuple[tuple[Consumer, ...], tuple[str, ...]]:
-    target = thing.target
-    rows = _rows(
-        con,
-        "consumers",
-        {
-            "kind": target.thing_kind,
-            "id": target.thing_id,
-            "native": target.native_id,
-            "identity": thing.identity_key,
-            "resource": thing.resource_key,
-        },
-    )
-    found = tuple(Consumer(row["kind"] or "", row["place"] or "", row["owner"], row["evidence"] or "") for row in rows)
-    more = len(found) - _MOST_CONSUMERS
-    told = (f"{more} more use it than are named here",) if more > 0 else ()
-    return found[:_MOST_CONSUMERS], told
-
-
-def _reach(con: duckdb.DuckDBPyConnection, thing: _Thing) -> tuple[str, ...]:
-    rows = _rows(con, "reach", {"identity": thing.identity_key})
-    return tuple(row["says"] for row in rows) or ("what it can do is not known",)
 
 
 def _whole(can: Capabilities) -> Capabilities:
