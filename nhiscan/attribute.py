@@ -13,13 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import tomli_w
 
-from nhiscan import moments
+from nhiscan import moments, statements
 from nhiscan.errors import RegisterError
 from nhiscan.model import IdentityMapping
 from nhiscan.printable import LONG, plain
@@ -75,7 +74,7 @@ _SELECTED: Final = tuple(f.name for f in dataclasses.fields(Attribution) if f.na
 
 def weakest(con: duckdb.DuckDBPyConnection, limit: int) -> list[Attribution]:
     """At most `limit` identities: conflicts, suggestions, none, then assertions by ascending confidence."""
-    sql = resources.files("nhiscan").joinpath("attribute.sql").read_text(encoding="utf-8")
+    sql = statements.sql("nhiscan", "attribute")
     rows = con.execute(sql, {"limit": limit}).fetchall()
     found = []
     for _, group in itertools.groupby(rows, key=lambda row: row[0]):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from importlib import resources
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.load import Stage, whose
 from nhiscan.model import KEYED, RECORD_TYPES, Coverage, Record, Use
 
@@ -26,7 +26,7 @@ def carry(con: duckdb.DuckDBPyConnection, stage: Stage, providers: Collection[st
         field = whose(kind)
         if kind is Use or (field is None and "register" not in providers):
             continue
-        select = _coverage() if kind is Coverage else _rows(kind)
+        select = statements.sql("nhiscan", "carry_coverage") if kind is Coverage else _rows(kind)
         if field is None:
             stage.take(kind, select)
         else:
@@ -35,10 +35,6 @@ def carry(con: duckdb.DuckDBPyConnection, stage: Stage, providers: Collection[st
         f"select distinct tenant_id from previous.tenants where split_part(tenant_id, ':', 1) {of_these}", values
     ).fetchall()
     return {tenant_id for (tenant_id,) in tenants}
-
-
-def _coverage() -> str:
-    return resources.files("nhiscan").joinpath("carry_coverage.sql").read_text(encoding="utf-8")
 
 
 def _rows(kind: type[Record]) -> str:

@@ -13,13 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
 from nhiscan import rule as rule_folders
-from nhiscan import store
+from nhiscan import statements, store
 from nhiscan.config import nearest
 from nhiscan.errors import RuleError
 from nhiscan.model import COVERED, DATASETS
@@ -100,8 +99,8 @@ def run(
     begun = _begin(con, rules, overrides, previous)
     for is_last in (False, True):
         if is_last:  # whether an acceptance stands turns on what was found where it speaks of
-            con.execute(_sql("check_vanished"))
-            con.execute(_sql("check_acceptances"))
+            con.execute(statements.sql("nhiscan", "check_vanished"))
+            con.execute(statements.sql("nhiscan", "check_acceptances"))
         for rule, bound, not_assessed in begun:
             if (rule.subject == "acceptance") is is_last:
                 judged = judge(con, rule, bound)
@@ -125,23 +124,19 @@ def _begin(
         for rule in rules
     ]
     _describe(con, begun)
-    con.execute(_sql("check_dirt"))
+    con.execute(statements.sql("nhiscan", "check_dirt"))
     if previous is not None:
         _cover_tenants(con, "run_previous")
     return begun
 
 
 def _finish(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(_sql("check_results"))
+    con.execute(statements.sql("nhiscan", "check_results"))
     ((is_any,),) = con.execute("select exists (from run_judged) or exists (from run_previous)").fetchall()
     if is_any:
         for name in ("check_vanished", "check_findings", "check_cases", "check_evidence"):
-            con.execute(_sql(name))
+            con.execute(statements.sql("nhiscan", name))
     _drop(con)
-
-
-def _sql(name: str) -> str:
-    return resources.files("nhiscan").joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _as_of(con: duckdb.DuckDBPyConnection) -> datetime:
@@ -158,8 +153,8 @@ def _prepare(con: duckdb.DuckDBPyConnection, previous: str | None) -> None:
     """
     for table in ("rules", "rule_controls", "rule_results", "findings", "finding_evidence", "cases"):
         con.execute(f"delete from {table}")
-    con.execute(_sql("score"))
-    con.execute(_sql("check_prepare"))
+    con.execute(statements.sql("nhiscan", "score"))
+    con.execute(statements.sql("nhiscan", "check_prepare"))
     source = "findings where false" if previous is None else f'"{previous}".findings'
     con.execute(
         f"""
@@ -174,7 +169,7 @@ def _prepare(con: duckdb.DuckDBPyConnection, previous: str | None) -> None:
         )
         """
     )
-    con.execute(_sql("check_coverage"), {"covered": sorted(COVERED), "failing": list(_FAILING)})
+    con.execute(statements.sql("nhiscan", "check_coverage"), {"covered": sorted(COVERED), "failing": list(_FAILING)})
 
 
 def _marks(values: Iterable[object]) -> str:
@@ -387,15 +382,15 @@ def _check_rows(con: duckdb.DuckDBPyConnection, rule: Rule, columns: Mapping[str
 
 def _cover_tenants(con: duckdb.DuckDBPyConnection, table: str) -> None:
     """Adds to run_gaps what is not covered in tenants of the table that no rule met before, for all rules at once."""
-    ((added,),) = con.execute(_sql("check_cover_tenants").format(table=table)).fetchall()
+    ((added,),) = con.execute(statements.sql("nhiscan", "check_cover_tenants").format(table=table)).fetchall()
     if added:
-        con.execute(_sql("check_cover"))
+        con.execute(statements.sql("nhiscan", "check_cover"))
 
 
 def _cover_partners(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
     """Adds to run_gaps what is not covered of each of the rule's partners, over all tenants of theirs."""
-    con.execute(_sql("check_cover_partners"), {"rule": rule.rule_id})
-    con.execute(_sql("check_cover"))
+    con.execute(statements.sql("nhiscan", "check_cover_partners"), {"rule": rule.rule_id})
+    con.execute(statements.sql("nhiscan", "check_cover"))
 
 
 def _not_assessed(con: duckdb.DuckDBPyConnection, rule: Rule) -> str | None:

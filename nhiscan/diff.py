@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
-from nhiscan import store
+from nhiscan import statements, store
 from nhiscan.config import nearest
 from nhiscan.errors import ConfigError
 from nhiscan.model import REGISTER_RECORD_TYPES, Record
@@ -90,12 +89,12 @@ def compare(state: Path, before: str, after: str) -> Difference:
                     con.execute(f"create view after.{table} as select * from before.{table}")
             else:
                 con.execute(f"attach '{store.quoted(store.database(state, scan_id))}' as {name} (read_only)")
-        con.execute(resources.files("nhiscan").joinpath("diff.sql").read_text(encoding="utf-8"))
+        con.execute(statements.sql("nhiscan", "diff"))
         columns = "scan_id, as_of, is_complete"
         return Difference(
-            next(_rows(con, f"select {columns} from before.scans")),
-            next(_rows(con, f"select {columns} from after.scans")),
-            {name: list(_rows(con, f"select * exclude (seq) from list_{name} order by seq")) for name in LISTS},
+            statements.rows(con, f"select {columns} from before.scans")[0],
+            statements.rows(con, f"select {columns} from after.scans")[0],
+            {name: statements.rows(con, f"select * exclude (seq) from list_{name} order by seq") for name in LISTS},
             [row for kind in REGISTER_RECORD_TYPES if (row := _register(con, kind)) is not None],
         )
 
@@ -117,10 +116,3 @@ def _register(con: duckdb.DuckDBPyConnection, kind: type[Record]) -> Row | None:
         for one, other in (sides, reversed(sides))
     )
     return {"table": kind.table, "added": added, "removed": removed} if added or removed else None
-
-
-def _rows(con: duckdb.DuckDBPyConnection, sql: str) -> Iterator[Row]:
-    con.execute(sql)
-    names = [column[0] for column in con.description or ()]
-    for row in con.fetchall():
-        yield dict(zip(names, row, strict=True))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Final
 
 import duckdb
 
-from nhiscan import collect
+from nhiscan import collect, statements
 from nhiscan.model import COVERED, Coverage
 from nhiscan.rule import Rule
 
@@ -85,7 +84,7 @@ def _gap(record: Coverage, rules: Sequence[Rule]) -> Gap:
 
 def excess(con: duckdb.DuckDBPyConnection) -> list[Excess]:
     """What the identities that made a scan may do beyond reading, as that scan found it; the strongest first."""
-    sql = resources.files("nhiscan").joinpath("doctor.sql").read_text(encoding="utf-8")
+    sql = statements.sql("nhiscan", "doctor")
     return [Excess(*row) for row in con.execute(sql).fetchall()]
 
 

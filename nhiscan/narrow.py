@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
-from nhiscan import store
+from nhiscan import statements, store
 from nhiscan.config import nearest
 from nhiscan.errors import NhiscanError, QueryError
 
@@ -117,7 +116,7 @@ def narrow(
     """
     cursor = con.cursor()
     if partner is None and owner is None:
-        cursor.execute(_sql("all.sql"))
+        cursor.execute(_sql("all"))
         return cursor, None
     if partner is not None and owner is not None:
         raise NhiscanError(
@@ -125,19 +124,19 @@ def narrow(
         )
     if partner is not None:
         partner_id, who = find_partner(cursor, partner)
-        key, script = partner_id, "one_partner.sql"
+        key, script = partner_id, "one_partner"
     else:
         who = find_owner(cursor, str(owner))
-        key, script = who, "one_owner.sql"
+        key, script = who, "one_owner"
     cursor.execute("create temp table scope_who as select cast(? as varchar) as who", [key])
     cursor.execute(_sql(script))
-    words = Words(_terms(cursor, "others.sql"), [*_terms(cursor, "own.sql"), who])
+    words = Words(_terms(cursor, "others"), [*_terms(cursor, "own"), who])
     _shadow(cursor)
     return cursor, Scope("partner" if partner is not None else "owner", who, words)
 
 
 def _sql(name: str) -> str:
-    return resources.files("nhiscan.reports").joinpath("sql", "narrow", name).read_text(encoding="utf-8")
+    return statements.sql("nhiscan.reports", f"sql/narrow/{name}")
 
 
 def _terms(cursor: duckdb.DuckDBPyConnection, name: str) -> list[str]:
@@ -164,7 +163,7 @@ def find_partner(cursor: duckdb.DuckDBPyConnection, word: str) -> tuple[str, str
 
 def find_owner(cursor: duckdb.DuckDBPyConnection, word: str) -> str:
     """The address of an owner, by the address in any case. Raises: QueryError for an unknown one."""
-    known = [str(mail) for (mail,) in cursor.execute(_sql("known_owners.sql")).fetchall()]
+    known = [str(mail) for (mail,) in cursor.execute(_sql("known_owners")).fetchall()]
     for mail in known:
         if mail.casefold() == word.casefold():
             return mail
@@ -175,13 +174,13 @@ def find_owner(cursor: duckdb.DuckDBPyConnection, word: str) -> str:
 
 def _shadow(cursor: duckdb.DuckDBPyConnection) -> None:
     # The file is a heading `-- table:` and a select, for each table that lets something in.
-    parts = re.split(r"^-- (\w+):$", _sql("tables.sql"), flags=re.MULTILINE)
+    parts = re.split(r"^-- (\w+):$", _sql("tables"), flags=re.MULTILINE)
     allowed = {table: query.strip().rstrip(";") for table, query in zip(parts[1::2], parts[2::2], strict=True)}
     # Order counts: later selects read the earlier shadows (findings before cases).
     for table in [*allowed, *(name for name in store.tables() if name not in allowed)]:
         query = allowed.get(table, f"select * from main.{table} where false")
         cursor.execute(f"create temp table {table} as {_from_scan(cursor, query)}")
-    cursor.execute(_sql("all.sql"))
+    cursor.execute(_sql("all"))
 
 
 def _from_scan(cursor: duckdb.DuckDBPyConnection, query: str) -> str:

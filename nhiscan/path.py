@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import pairwise, takewhile
 from typing import Any, Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.config import nearest
 from nhiscan.errors import QueryError
 
@@ -190,7 +190,7 @@ def between(con: duckdb.DuckDBPyConnection, start: int, end: int) -> Way | None:
 
 
 def _rights(con: duckdb.DuckDBPyConnection, identity_id: str) -> tuple[Right, ...]:
-    rows = con.execute(_sql("path_rights"), {"id": identity_id}).fetchall()
+    rows = con.execute(statements.sql("nhiscan", "path_rights"), {"id": identity_id}).fetchall()
     return tuple(
         Right(certainty, None if policy[0] is None else Thing(*policy), statement, considered, group, user)
         for certainty, statement, considered, group, user, *policy in rows
@@ -278,7 +278,7 @@ def _search(con: duckdb.DuckDBPyConnection, start: int, end: int, *, definite: b
     """Places from start to end; empty without a way of at most MOST_STEPS steps."""
     con.execute("create or replace temp table path_seen (place bigint, steps bigint, came_from bigint)")
     con.execute("insert into path_seen values (?, 0, null)", [start])
-    sql = _sql("path_frontier")
+    sql = statements.sql("nhiscan", "path_frontier")
     for steps in range(1, MOST_STEPS + 1):
         con.execute(sql, {"steps": steps, "definite": definite})
         came, arrived = con.execute(
@@ -306,16 +306,15 @@ def _steps(con: duckdb.DuckDBPyConnection, pairs: Iterable[_Pair]) -> dict[_Pair
     wanted = sorted(set(pairs), key=lambda pair: (pair.start, pair.end, pair.is_rewriting_wanted))
     if not wanted:
         return {}
-    con.execute(
-        _sql("path_steps"),
+    rows = statements.rows(
+        con,
+        statements.sql("nhiscan", "path_steps"),
         {
             "starts": [pair.start for pair in wanted],
             "ends": [pair.end for pair in wanted],
             "rewriting": [pair.is_rewriting_wanted for pair in wanted],
         },
     )
-    names = [column[0] for column in con.description or ()]
-    rows = [dict(zip(names, row, strict=True)) for row in con.fetchall()]
     people = _identities(con, {key for pair in wanted for key in (pair.start, pair.end)})
     return {
         _Pair(row["from_key"], row["to_key"], row["is_rewriting_wanted"]): _step(row, people)
@@ -366,7 +365,3 @@ def _identities(con: duckdb.DuckDBPyConnection, keys: Iterable[int]) -> dict[int
     ).fetchall()
     found = {key: Thing(*words) for key, *words in rows}
     return {key: found.get(key, Thing(f"identity {key}, not in this scan", "", "", "", "")) for key in wanted}
-
-
-def _sql(name: str) -> str:
-    return resources.files("nhiscan").joinpath(f"{name}.sql").read_text(encoding="utf-8")

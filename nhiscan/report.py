@@ -23,12 +23,12 @@ import duckdb
 import jinja2
 from markupsafe import Markup
 
-from nhiscan import path, printable, programme, remedy
+from nhiscan import path, printable, programme, remedy, statements
 from nhiscan.atomic import write_text
 from nhiscan.narrow import MASK, Scope, narrow
 from nhiscan.severities import SEVERITIES
+from nhiscan.statements import Row
 
-Row = dict[str, Any]
 # Ids of findings -> for each (what, how): `do` a sentence, `run` a command, `page` where to click.
 ByHand = Callable[[Sequence[str]], Mapping[str, Sequence[tuple[str, str]]]]
 
@@ -103,16 +103,14 @@ class _Reader:
     dropped: list[str] = field(default_factory=list)
 
     def rows(self, query: str, **params: Any) -> list[Row]:
-        return self._rows(_text("sql", f"{query}.sql"), params)
+        return self._rows(statements.sql("nhiscan.reports", f"sql/{query}"), params)
 
     def named(self, query: str, **params: str) -> list[Row]:
         """Rows of a query of the shipped pack."""
-        return self._rows(_text("queries", f"{query}.sql"), params)
+        return self._rows(statements.sql("nhiscan.reports", f"queries/{query}"), params)
 
     def _rows(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
-        result = self.con.execute(sql, dict(params) or None)
-        names = [column[0] for column in result.description]
-        found = [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+        found = statements.rows(self.con, sql, dict(params) or None)
         return found if self.scope is None else [self._masked(row) for row in found]
 
     def evidence(self, query: str, **params: Any) -> list[Row]:
@@ -153,7 +151,7 @@ def render(
         page = _page(_Reader(cursor, scope), limits, by_hand if scope is None else None)
     finally:
         cursor.close()
-    css = _squeezed(_text("style.css"))
+    css = _squeezed(resources.files("nhiscan.reports").joinpath("style.css").read_text(encoding="utf-8"))
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     html = (
         _environment()
@@ -746,10 +744,6 @@ def _grouped(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
 def anchor(kind: str, of: object) -> str:
     """An id for a place on the page, made from a hash: no character of an outside value reaches an address."""
     return f"{kind}-{hashlib.sha256(str(of).encode()).hexdigest()[:12]}"
-
-
-def _text(*path: str) -> str:
-    return resources.files("nhiscan.reports").joinpath(*path).read_text(encoding="utf-8")
 
 
 def _template(name: str) -> str | None:

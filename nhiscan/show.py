@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.narrow import find_partner
 from nhiscan.path import not_one
 
@@ -375,17 +375,9 @@ def _neighbours(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
 
 def _listed(con: duckdb.DuckDBPyConnection, title: str, name: str, params: Mapping[str, Any]) -> Section:
     """The first rows of a query whose last column is how many there are."""
-    sql = resources.files("nhiscan").joinpath(f"{name}.sql").read_text(encoding="utf-8")
-    con.execute(sql, {**params, "most": _MANY})
-    *columns, _ = (column[0] for column in con.description or ())
-    rows = con.fetchall()
-    return Section(title, tuple(columns), [row[:-1] for row in rows], more=rows[0][-1] - len(rows) if rows else 0)
+    columns, rows = statements.answer(con, statements.sql("nhiscan", name), {**params, "most": _MANY})
+    return Section(title, columns[:-1], [row[:-1] for row in rows], more=rows[0][-1] - len(rows) if rows else 0)
 
 
 def _sections(con: duckdb.DuckDBPyConnection, queries: Mapping[str, str], id_: Any) -> list[Section]:
-    sections = []
-    for title, sql in queries.items():
-        con.execute(sql, {"id": id_})
-        columns = tuple(column[0] for column in con.description or ())
-        sections.append(Section(title, columns, con.fetchall()))
-    return sections
+    return [Section(title, *statements.answer(con, sql, {"id": id_})) for title, sql in queries.items()]

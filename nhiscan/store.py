@@ -19,12 +19,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.atomic import sync, write_text
 from nhiscan.errors import LockError, StoreError
 
@@ -38,7 +38,7 @@ _INTERRUPTED: Final = "Query interrupted"  # what DuckDB makes of a KeyboardInte
 
 
 def schema_sql() -> str:
-    return resources.files("nhiscan").joinpath("schema.sql").read_text(encoding="utf-8")
+    return statements.sql("nhiscan", "schema")
 
 
 def comments(sql: str) -> Iterator[tuple[str, str | None, str]]:

@@ -78,9 +78,9 @@ def published(config_file: Path, scan_id: str | None) -> Iterator[duckdb.DuckDBP
 
 
 def list_rows(con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any], *, as_json: bool) -> None:
-    con.execute(sql, list(values))
-    columns = tuple(column[0] for column in con.description or ())
-    rows = con.fetchall()
+    from nhiscan import statements
+
+    columns, rows = statements.answer(con, sql, list(values))
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:

@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.imports import Imported
 from nhiscan.resolve import sightings
 from nhiscan.store import quoted
@@ -50,7 +50,7 @@ def follow(database: Path, imported: Iterable[Imported]) -> list[Trace]:
             )
             con.execute("insert into sightings by name select * from imported")
             sightings.run(con)
-            told = con.execute(resources.files("nhiscan").joinpath("trace.sql").read_text(encoding="utf-8")).fetchall()
+            told = con.execute(statements.sql("nhiscan", "trace")).fetchall()
     return [Trace(*row) for row in told]
 
 

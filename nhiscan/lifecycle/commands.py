@@ -11,12 +11,11 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final, Literal, get_args
 
 import duckdb
 
-from nhiscan import printable
+from nhiscan import printable, statements
 
 Action = Literal["revoke_access", "remove_delegation", "rotate_shared_secret", "close_integration"]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
@@ -97,7 +96,7 @@ def guide(target: Target, action: Action) -> Guide:
 def targets(con: duckdb.DuckDBPyConnection, things: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Target]:
     """What the scan knows of things, by (thing_kind, thing_id); what stands in no table is left out."""
     wanted = sorted(set(things))
-    sql = resources.files("nhiscan.lifecycle").joinpath("targets.sql").read_text(encoding="utf-8")
+    sql = statements.sql("nhiscan.lifecycle", "targets")
     rows = con.execute(sql, {"kinds": [kind for kind, _ in wanted], "ids": [id_ for _, id_ in wanted]}).fetchall()
     found: dict[tuple[str, str], Target] = {}
     for *cells, key_kinds, key_ids in rows:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from importlib import resources
 from typing import Any
 
 import duckdb
 
+from nhiscan import statements
 from nhiscan.lifecycle.answers import Statement
 
 
@@ -43,10 +43,12 @@ def find(con: duckdb.DuckDBPyConnection, statement: Statement) -> list[Contradic
     ids = [item.subject_id for item in request.items if item.subject_kind == "identity"]
     seen: dict[str, _Seen] = {}
     if ids:
-        rows = con.execute(_sql("seen"), {"ids": ids, "today": statement.signed_on}).fetchall()
+        rows = con.execute(
+            statements.sql("nhiscan.lifecycle", "attest_seen"), {"ids": ids, "today": statement.signed_on}
+        ).fetchall()
         seen = {identity_id: _Seen(*told) for identity_id, *told in rows}
     values = {"partner": request.partner_id, "kind": request.kind, "today": statement.signed_on}
-    known = con.execute(_sql("items"), values).fetchall()
+    known = con.execute(statements.sql("nhiscan.lifecycle", "attest_items"), values).fetchall()
     listed = {(kind, subject_id): on_your_list for kind, subject_id, *_, on_your_list in known}
     found: list[Contradiction] = []
     for item in request.items:
@@ -125,7 +127,3 @@ def _unless_read(con: duckdb.DuckDBPyConnection, identity_id: str) -> str:
     if rows and all(status == "complete" for (status,) in rows):
         return ""
     return f", and {tenant_id} was not wholly read"
-
-
-def _sql(name: str) -> str:
-    return resources.files("nhiscan.lifecycle").joinpath(f"attest_{name}.sql").read_text(encoding="utf-8")

@@ -7,12 +7,11 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
-from nhiscan import cells, ledger, narrow
+from nhiscan import cells, ledger, narrow, statements
 from nhiscan.config import nearest
 from nhiscan.errors import NhiscanError
 from nhiscan.model import Acceptance, Record, Review
@@ -167,7 +166,7 @@ def person(con: duckdb.DuckDBPyConnection, mail: str, option: str, *, at: dateti
         address = cells.mail(mail)
     except cells.CellError as error:
         raise RefusedError(f"{option} {mail!r} {error.problem}", hint=f"give {error.allowed}") from error
-    rows = con.execute(_sql("person"), {"mail": address}).fetchall()
+    rows = con.execute(statements.sql("nhiscan.lifecycle", "decisions_person"), {"mail": address}).fetchall()
     if not rows:
         return Person(address, is_known=False)
     found, side, status, left_on, can_approve, partner_id = rows[0]
@@ -190,7 +189,7 @@ def _may_approve(con: duckdb.DuckDBPyConnection, approver: Person, severity: str
     if not declared or severity in (approver.can_approve or ()):
         return
     may = ", ".join(sorted(approver.can_approve or ()))
-    able = con.execute(_sql("approvers"), {"severity": severity}).fetchall()
+    able = con.execute(statements.sql("nhiscan.lifecycle", "decisions_approvers"), {"severity": severity}).fetchall()
     raise RefusedError(
         f"{approver.mail} may not approve what is {severity}: the register "
         + (f"lets them approve {may}" if may else "lists no severity in people.can_approve of theirs"),
@@ -202,7 +201,9 @@ def _may_approve(con: duckdb.DuckDBPyConnection, approver: Person, severity: str
 
 def _finding(con: duckdb.DuckDBPyConnection, wish: Wish) -> tuple[str, str | None, str, str]:
     """Subject id, partner, severity and sentence of the one finding that is meant."""
-    rows = con.execute(_sql("findings_of_rule"), {"rule": wish.rule_id}).fetchall()
+    rows = con.execute(
+        statements.sql("nhiscan.lifecycle", "decisions_findings_of_rule"), {"rule": wish.rule_id}
+    ).fetchall()
     matching = [row for row in rows if wish.subject == row[0]]
     matching = matching or [row for row in rows if _begins(row[1], wish.subject)]
     matching = matching or [row for row in rows if row[2] is not None and row[2].casefold() == wish.subject.casefold()]
@@ -256,7 +257,10 @@ def _earlier(
     for record in said:
         if isinstance(record, Acceptance) and (record.rule_id, record.subject_id) == (rule_id, subject_id):
             yield record
-    for row in con.execute(_sql("registered_acceptances"), {"rule": rule_id, "subject": subject_id}).fetchall():
+    for row in con.execute(
+        statements.sql("nhiscan.lifecycle", "decisions_registered_acceptances"),
+        {"rule": rule_id, "subject": subject_id},
+    ).fetchall():
         acceptance_id, approved_by, expires_at, renewals, register_row = row
         yield Acceptance(
             acceptance_id,
@@ -274,7 +278,3 @@ def _text(text: str, option: str) -> str:
     if not kept:
         raise RefusedError(f"{option} is empty", hint="say it in words that somebody else understands in a year")
     return kept
-
-
-def _sql(name: str) -> str:
-    return resources.files("nhiscan.lifecycle").joinpath(f"decisions_{name}.sql").read_text(encoding="utf-8")

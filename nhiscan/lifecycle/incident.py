@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
-from nhiscan import moments
+from nhiscan import moments, statements
 from nhiscan.config import nearest
 from nhiscan.errors import QueryError
 from nhiscan.lifecycle import commands
@@ -158,12 +157,12 @@ def incident(con: duckdb.DuckDBPyConnection, name: str, *, since: datetime | Non
         "integrations": sorted({party.id for party in parties if party.kind.endswith("of a trust")}),
         "since": disclosed,
     }
-    found = [Held(*row) for row in con.execute(_sql("incident.sql"), asked).fetchall()]
+    found = [Held(*row) for row in con.execute(statements.sql("nhiscan.lifecycle", "incident"), asked).fetchall()]
     held = tuple(sorted((one for one in _without_doubles(found) if not one.is_dead()), key=_order))
     things = [
         (one.thing_kind, one.thing_id, one.provider, _ACTIONS.get(one.thing_kind, "revoke_access")) for one in held
     ]
-    unread = con.execute(_sql("incident_unread.sql"), {"partners": partners}).fetchall()
+    unread = con.execute(statements.sql("nhiscan.lifecycle", "incident_unread"), {"partners": partners}).fetchall()
     return Incident(
         parties=parties,
         since=disclosed,
@@ -207,7 +206,7 @@ def _order(one: Held) -> tuple[Any, ...]:
 
 def _parties(con: duckdb.DuckDBPyConnection, name: str) -> tuple[Party, ...]:
     found: dict[tuple[str, str], Party] = {}
-    for row in con.execute(_sql("incident_parties.sql"), {"name": name}).fetchall():
+    for row in con.execute(statements.sql("nhiscan.lifecycle", "incident_parties"), {"name": name}).fetchall():
         party = Party(*row)
         found.setdefault((party.kind, party.id), party)
     exact = [party for party in found.values() if party.kind == "partner" and party.id == name]
@@ -240,7 +239,3 @@ def _disclosed(con: duckdb.DuckDBPyConnection, partners: Sequence[str]) -> tuple
         {"partners": list(partners)},
     ).fetchone()
     return (None, None) if row is None else (row[0], f"incident {row[1]} of the register")
-
-
-def _sql(name: str) -> str:
-    return resources.files("nhiscan.lifecycle").joinpath(name).read_text(encoding="utf-8")

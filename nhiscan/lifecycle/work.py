@@ -7,12 +7,11 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import resources
 from typing import Final
 
 import duckdb
 
-from nhiscan import moments
+from nhiscan import moments, statements
 from nhiscan.printable import guarded, plain
 from nhiscan.severities import SEVERITIES
 
@@ -67,7 +66,7 @@ class Owner:
 
 def items(con: duckdb.DuckDBPyConnection, *, at: datetime) -> list[Item]:
     """Everybody's decisions: overdue first, what has no date last."""
-    sql = resources.files("nhiscan.lifecycle").joinpath("work.sql").read_text(encoding="utf-8")
+    sql = statements.sql("nhiscan.lifecycle", "work")
     rows = con.execute(sql, {"at": moments.naive(at), "ahead_days": AHEAD_DAYS}).fetchall()
     return sorted((Item(*row) for row in rows), key=_order)
 
