@@ -37,6 +37,7 @@ from nhiscan.secret import Secret
 from nhiscan.severities import SEVERITIES
 from nhiscan.terminal import (
     LONG,
+    SHORT_ID,
     YEARS,
     cell,
     config_option,
@@ -69,7 +70,6 @@ EXIT_GATE: Final = 1
 EXIT_INCOMPLETE: Final = 3
 EXIT_INTERNAL: Final = 5
 EXIT_INTERRUPTED: Final = 130
-_SHORT_ID: Final = 10  # digits of the id of a case or finding in a table
 _DIFF_ROWS: Final = 8  # of each list of a difference: an ordinary week fits a screen
 
 log = logging.getLogger("nhiscan")
@@ -1011,7 +1011,7 @@ class _Where:
 
 def _short(column: str) -> str:
     """The beginning of an id, which `nhiscan show` takes for the whole."""
-    return f"left({column}, {_SHORT_ID}) as {column}"
+    return f"left({column}, {SHORT_ID}) as {column}"
 
 
 def _print_path(told: Mapping[str, Any]) -> None:

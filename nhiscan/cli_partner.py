@@ -25,6 +25,7 @@ from nhiscan.terminal import (
     json_value,
     now,
     print_sections,
+    printing_into,
     published,
     reading,
     scan_option,
@@ -101,7 +102,7 @@ def partner_offboard(
 
     Example: nhiscan partner offboard P-1012 --open --by erika.brandt@acme.example
     """
-    from nhiscan import atomic, config, ledger, narrow, store
+    from nhiscan import config, ledger, narrow, store
     from nhiscan.lifecycle import offboard
 
     if sum((is_opening, step is not None, is_closing)) > 1:
@@ -138,10 +139,7 @@ def partner_offboard(
         text = _plan_csv(plan)
     else:
         text = "\n".join(_plan_lines(plan, at)) + "\n"
-    if output is not None:
-        atomic.write_text(output, text)
-        click.echo(f"wrote {output}", err=True)
-    else:
+    with printing_into(output):
         click.echo(text, nl=False)
 
 
@@ -179,7 +177,7 @@ def partner_verify(
 
     Example: nhiscan partner verify P-1012
     """
-    from nhiscan import atomic, config, ledger, narrow, store
+    from nhiscan import config, ledger, narrow, store
     from nhiscan.lifecycle import verify
 
     if is_recording and not by:
@@ -197,10 +195,7 @@ def partner_verify(
             )
         else:
             text = "\n".join(_verdict_lines(verdict))
-        if output is not None:
-            atomic.write_text(output, f"{text}\n")
-            click.echo(f"wrote {output}", err=True)
-        else:
+        with printing_into(output):
             click.echo(text)
         if is_recording and verdict.exit_code == 0:
             with ledger.opened(settings.state) as book:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
-import io
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ import click
 
 from nhiscan.printable import guarded
 from nhiscan.terminal import (
+    SHORT_ID,
     cell,
     config_option,
     counted,
@@ -22,6 +21,7 @@ from nhiscan.terminal import (
     now,
     print_json,
     print_rows,
+    printing_into,
     published,
     scan_option,
 )
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _TICKETS: Final = ("jira", "servicenow")
 _PAGE: Final = 40  # decisions on a page
-_SHORT_ID: Final = 10  # digits of the id of a case: `nhiscan show` takes them for the whole
 
 
 @click.command()
@@ -63,7 +62,6 @@ def work(
 
     Example: nhiscan work --owner erika.brandt@acme.example
     """
-    from nhiscan import atomic
     from nhiscan.lifecycle import work as lists
 
     at = as_of or now()
@@ -73,8 +71,7 @@ def work(
         is_complete = con.execute("select is_complete from scans").fetchone() == (True,)
     if mail is not None:
         found = [item for item in found if item.owner_mail == mail]
-    written = io.StringIO(newline="")
-    with contextlib.redirect_stdout(written) if output is not None else contextlib.nullcontext():
+    with printing_into(output):
         if shape in _TICKETS:
             sys.stdout.write(lists.tickets(found, shape))
         elif shape == "csv":
@@ -86,9 +83,6 @@ def work(
             _print_page(mail, found, at)
         else:
             _print_loads(found, at)
-    if output is not None:
-        atomic.write_text(output, written.getvalue())
-        click.echo(f"wrote {output}", err=True)
     if not is_complete:
         click.echo("the scan is incomplete: what it could not read is in no list; see its blind-spots query", err=True)
 
@@ -163,7 +157,7 @@ def _print_items(found: Sequence[Item], at: datetime) -> None:
             item.partner_name,
             item.subject_name,
             item.what,
-            item.item_id[:_SHORT_ID] if item.kind == "case" else item.item_id,
+            item.item_id[:SHORT_ID] if item.kind == "case" else item.item_id,
         )
         for item in found[:_PAGE]
     ]

@@ -5,11 +5,12 @@ With the modules of the commands the only one that prints and reads the clock.
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _CELL: Final = 300  # characters of a value in a table
 LONG: Final = 5000  # characters of a statement or command on a line of its own
+SHORT_ID: Final = 10  # digits of the id of a case or finding in a table: `nhiscan show` takes them for the whole
 _NARROWEST: Final = 12  # columns of a table are not cut further to fit a terminal
 # Of what is logged and of every error: commands add the secrets of the settings that they build.
 redacting: Final = RedactingFilter()
@@ -75,6 +77,21 @@ def published(config_file: Path, scan_id: str | None) -> Iterator[duckdb.DuckDBP
     settings = config.read(config_file)
     with store.open_published(settings.state, scan_id) as con:
         yield con
+
+
+@contextmanager
+def printing_into(output: Path | None) -> Iterator[None]:
+    """Puts what is printed meanwhile into a file and says so; None: it is printed."""
+    if output is None:
+        yield
+        return
+    from nhiscan import atomic
+
+    written = io.StringIO(newline="")
+    with redirect_stdout(written):
+        yield
+    atomic.write_text(output, written.getvalue())
+    click.echo(f"wrote {output}", err=True)
 
 
 def list_rows(con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any], *, as_json: bool) -> None:
