@@ -15,7 +15,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nhiscan.detect import values
-from nhiscan.detect.leak import KEYS, VAGUE, preview
+from nhiscan.detect.leak import ASSIGNED, KEYS, VAGUE, preview
 from nhiscan.secret import fingerprint
 
 if TYPE_CHECKING:  # read when something is searched: a search of files needs no inventory, and the reverse
@@ -157,7 +157,7 @@ def _places(text: str, name: str | None) -> Iterator[tuple[Found, Place]]:
     data = (before + _NOT_ASCII.sub("\x80", text)).encode("latin-1")
     for place in _matcher(get_ident()).places(data):
         start, end = place.start - len(before), place.end - len(before)
-        if start >= 0:
+        if start >= 0 and place.detector.kind not in ASSIGNED:  # names are read below, as those of settings
             yield Found(start, end, place.detector.kind), place
 
 

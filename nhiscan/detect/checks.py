@@ -31,6 +31,18 @@ _MANUAL_TEXT: Final = (
 _MANUAL_PASSWORDS: Final = frozenset(_MANUAL_TEXT.split())
 _VARIABLE: Final = re.compile(r"^[a-z]+(?:_[a-z]+)+$|[{}\\]|\$[A-Za-z({]|%[(sdvr]|\*{3}|#\{|\(\)")
 _SHORTEST_PASSWORD: Final = 4
+_PIECES: Final = re.compile(r"[^A-Za-z0-9]+")
+_OF_A_DIGEST: Final = re.compile(r"(?:sha|md)\d{1,3}[-=:_]", re.IGNORECASE)
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_FEWEST_OF_A_UUID: Final = 9  # distinct signs
+_HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_SHORTEST_RANDOM: Final = 12
+_SHORTEST_RANDOM_HEX: Final = 24
+_LONG_RANDOM: Final = 16
+_FEWEST_DIGITS: Final = 2
+_CHANGES: Final = 0.25  # of the signs, followed by one of another sort: hexadecimal digits have 0.47, words none
+_CHANGES_OF_A_NAME: Final = 0.4
+_DIGITS: Final = re.compile(r"\d+")
 _CHANGES_WITHOUT_DIGIT: Final = 0.4
 
 
@@ -83,6 +95,25 @@ def aws_secret(value: str) -> bool:
     return changes >= _CHANGES_WITHOUT_DIGIT * len(value)
 
 
+def random_value(value: str) -> bool:
+    """A piece of it changes between small letters, capitals and digits too often for a name, a version or a path."""
+    return not _OF_A_DIGEST.match(value) and any(map(_is_random, _PIECES.split(value)))
+
+
+def random_uuid(value: str) -> bool:
+    """A UUID that was drawn, or made from a time; none that a person typed."""
+    return _UUID.fullmatch(value) is not None and len(set(value)) >= _FEWEST_OF_A_UUID
+
+
+def _is_random(piece: str) -> bool:
+    shortest = _SHORTEST_RANDOM_HEX if _HEX.fullmatch(piece) else _SHORTEST_RANDOM
+    if len(piece) < shortest or sum(map(str.isdigit, piece)) < _FEWEST_DIGITS:
+        return False
+    changes = sum(_variety(a + b) > 1 for a, b in pairwise(piece)) / len(piece)
+    is_numbered = len(_DIGITS.findall(piece)) < 2  # the end of a name, or of a curve
+    return changes >= (_CHANGES_OF_A_NAME if is_numbered or len(piece) < _LONG_RANDOM else _CHANGES)
+
+
 def has_digit(value: str) -> bool:
     """Has a digit, so is no word."""
     return any(c.isdigit() for c in value)
@@ -101,6 +132,11 @@ def chosen_password(value: str) -> bool:
 def strong_password(value: str) -> bool:
     """Three of lower letters, upper letters, digits and other signs: as policies ask of passwords and no name has."""
     return _variety(value) > 2 and not values.is_reference(value) and not values.is_code("", value)
+
+
+def own_password(value: str) -> bool:
+    """A strong password that is none of those that every manual uses."""
+    return strong_password(value) and connection_password(value)
 
 
 def _variety(value: str) -> int:
@@ -178,11 +214,14 @@ CHECKS: Final[Mapping[str, Check]] = {
         jwt,
         mixed_signs,
         aws_secret,
+        random_value,
+        random_uuid,
         has_digit,
         letters_and_digits,
         chosen_password,
         strong_password,
         connection_password,
+        own_password,
         basic_credentials,
         data_center_token,
         grafana_crc32,

@@ -30,7 +30,8 @@ UNREAD: Final = frozenset(
     }
 )
 
-VAGUE: Final = frozenset({"basic_auth_credentials", "named_secret"})  # give way to what names its maker
+ASSIGNED: Final = frozenset({"assigned_secret", "assigned_uuid", "assigned_password"})  # told by a name alone
+VAGUE: Final = frozenset({"basic_auth_credentials", "named_secret"}) | ASSIGNED  # give way to what names its maker
 KEYS: Final = frozenset({"private_key", "gcp_service_account_key"})  # texts of many lines, which all begin alike
 _LONGEST_PREVIEW: Final = 4
 

@@ -101,3 +101,42 @@ def test_a_password_of_every_manual_is_none(password: str) -> None:
 )
 def test_a_password_that_somebody_chose_is_one(password: str) -> None:
     assert checks.connection_password(password)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "9f3b07c2e815d64a0c7e9f3b07c2e815",
+        "q7Lw2ZkR9xTf4mNc",
+        "acme-prod:q7Lw2ZkR9xTf",
+    ],
+)
+def test_what_changes_its_signs_often_was_drawn_at_random(value: str) -> None:
+    assert checks.random_value(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "rust_openssl.hpke.X25519PrivateKey",
+        "version-2024.11.22-build-118",
+        "bfa3add8b26e8530",
+        "sha256-9f3b07c2e815d64a0c7e9f3b07c2e815",
+        "get_ledger_key_256_of_region_2",
+        "correct-horse-battery-staple",
+    ],
+)
+def test_names_versions_and_digests_were_not(value: str) -> None:
+    assert not checks.random_value(value)
+
+
+def test_a_uuid_that_a_person_typed_is_no_secret() -> None:
+    assert checks.random_uuid("7c1f2a3e-90b4-4d5e-8f61-2b7c9d0e4a53")
+    assert not checks.random_uuid("11111111-2222-3333-4444-555555555555")
+
+
+@pytest.mark.parametrize(
+    ("password", "is_own"), [("tr0ub4dor&3X", True), ("Password123!", False), ("troubadour3", False)]
+)
+def test_a_password_of_ones_own_has_three_sorts_of_signs_and_stands_in_no_manual(password: str, is_own: bool) -> None:
+    assert checks.own_password(password) is is_own

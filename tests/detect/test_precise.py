@@ -147,9 +147,22 @@ def test_in_a_configuration_a_name_is_enough(path: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("ledger_password = 'tr0ub4dor&3X'", "assigned_password"),
+        (f"client.setLedgerToken('{MADE}0000')", "assigned_secret"),
+        ("ledger_secret = '7c1f2a3e-90b4-4d5e-8f61-2b7c9d0e4a53'", "assigned_uuid"),
+    ],
+)
+def test_in_code_a_name_is_enough_for_what_was_drawn_at_random_or_is_a_strong_password(text: str, kind: str) -> None:
+    assert [found for found, _ in said(text.encode(), "app.py")] == [kind]
+
+
+@pytest.mark.parametrize(
     ("text", "path"),
     [
-        ("ledger_password = 'tr0ub4dor&3'", "app.py"),
+        ("ledger_password = 'troubadour3'", "app.py"),
+        ("ledger_password = 'Password123!'", "app.py"),
         ("LEDGER_PASSWORD=changeme", ".env"),
         ("LEDGER_PASSWORD=${LEDGER_PASSWORD}", ".env"),
         ("LEDGER_PASSWORD=secretsecret", ".env"),
