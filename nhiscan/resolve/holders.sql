@@ -1,4 +1,4 @@
--- identity_partners, past_claims, entity_claims -> holders: which identity counts for which partner, and how surely; one row each.
+-- identity_partners, past_claims, entity_claims, grouped -> holders: which identity counts for which partner, and how surely; one row each.
 -- A claim that lost to something weaker than a person's decision is still a reason to look.
 create or replace temp table holders as
 with decided as (
@@ -30,6 +30,13 @@ counted as (
     select identity_key, partner_id, evidence, 0.8,
         case when count(*) over (partition by identity_key) > 1 then 'disputed' else 'operator' end
     from entity_claims
+    union all
+    select g.identity_key, g.partner_id, g.evidence, 0.3, 'suggested'
+    from grouped g
+    join identities i using (identity_key)
+    where i.kind = 'entity'
+        and g.identity_key not in (select identity_key from entity_claims)
+        and g.identity_key not in (select identity_key from decided)
 )
 select identity_key, partner_id,
     arg_min(relation, rank) as relation,

@@ -66,7 +66,10 @@ _CAPITALS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
 def run(con: duckdb.DuckDBPyConnection) -> None:
-    """Fills identity_partners; groups are left out, their members hold the access."""
+    """Fills identity_partners; groups are left out, their members hold the access.
+
+    Whoever is in a group or entity that bears a partner's name is suggested for it; entities stay in `grouped`.
+    """
     decisions.match(con)
     con.execute(statements.sql("nhiscan.resolve", "shared_domains"))
     partners = read_register(con)

@@ -11,7 +11,18 @@ import pytest
 
 from nhiscan import load, store
 from nhiscan.lifecycle import verify
-from nhiscan.model import Alias, Contract, Coverage, Identity, Offboarding, Partner, Record, StoredSecret, Tenant
+from nhiscan.model import (
+    Alias,
+    Contract,
+    Coverage,
+    Identity,
+    Membership,
+    Offboarding,
+    Partner,
+    Record,
+    StoredSecret,
+    Tenant,
+)
 from nhiscan.model import Resource as Thing
 from nhiscan.scan import STAGES
 from tests import commands
@@ -24,6 +35,7 @@ from tests.resolve.register_estate import (
     covered,
     key,
     role,
+    role_id,
     tag,
     tenant,
     trust,
@@ -83,6 +95,21 @@ def test_what_a_label_calls_a_partners_under_a_name_of_before_is_undecided(tmp_p
     assert [gap.says for gap in told.unchecked if gap.topic == "undecided"] == [
         f"1 outsiders in {tenant(A)} are nobody's by the register: {tenant(A)}:role/legacy"
     ]
+
+
+@pytest.mark.parametrize("kind", ["service_account", "entity"])
+def test_who_is_in_a_group_that_is_called_like_the_partner_is_undecided(tmp_path: Path, kind: str) -> None:
+    group = role("nordwind-feeds", kind="group")
+    told = verdict(
+        tmp_path,
+        group,
+        role("feed", kind=kind),
+        key("AKIA1", on="feed"),
+        Membership(role_id("feed"), role_id("nordwind-feeds")),
+    )
+
+    (says,) = (gap.says for gap in told.unchecked if gap.topic == "undecided")
+    assert says.startswith("identity feed may be the partner's (suggested): it is in group")
 
 
 def test_an_offboarding_before_the_contract_does_not_date_what_was_known_under_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from nhiscan.model import (
     Credential,
     Identity,
     IdentityMapping,
+    Membership,
     Partner,
     PartnerAccount,
     Person,
@@ -508,6 +509,48 @@ def test_what_only_groups_others_is_never_attributed(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["group", "entity"])
 def test_what_only_groups_others_is_not_suggested_for_a_partner_by_its_tag(kind: str) -> None:
     assert _attributed(role("app", kind=kind), tag("partner", "nordwind", on="app")) == []
+
+
+def _in(name: str, group: str) -> Membership:
+    return Membership(role_id(name), role_id(group))
+
+
+@pytest.mark.parametrize("kind", ["group", "entity"])
+@pytest.mark.parametrize(
+    ("called", "tags"),
+    [
+        ("Nordwind Partners", []),
+        ("g7", [tag("partner", "P-1", on="g7")]),
+        ("g7", [tag("note", "for Nordwind", on="g7")]),
+    ],
+    ids=["name", "partner tag", "other tag"],
+)
+def test_who_is_in_a_group_that_bears_a_partners_name_may_be_the_partners(
+    kind: str, called: str, tags: list[Record]
+) -> None:
+    inside = [role("feed"), role("inner", kind="group"), role("elsewhere")]
+    found = _attributed(role(called, kind=kind), *inside, _in("feed", "inner"), _in("inner", called), *tags)
+    assert found == [("feed", "P-1", "operator", "likeness", "suggested")]
+
+
+def test_groups_that_contain_each_other_are_followed_once() -> None:
+    both = [role("nordwind", kind="group"), role("other", kind="group"), role("feed")]
+    found = _attributed(*both, _in("nordwind", "other"), _in("other", "nordwind"), _in("feed", "other"))
+    assert found == [("feed", "P-1", "operator", "likeness", "suggested")]
+
+
+def test_a_group_says_nothing_of_who_is_anothers_or_ours() -> None:
+    ours = role("kim", kind="human_user", mail="kim@acme.example")
+    found = _attributed(
+        role("nordwind", kind="group"),
+        ours,
+        Person("kim@acme.example", side="ours"),
+        role("sud"),
+        tag("partner", "P-2", on="sud"),
+        _in("kim", "nordwind"),
+        _in("sud", "nordwind"),
+    )
+    assert [row[:2] + row[4:] for row in found] == [("sud", "P-1", "lost"), ("sud", "P-2", "asserted")]
 
 
 # the register
