@@ -47,7 +47,6 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w":
 _DURATION: Final = re.compile(r"(\d{1,5})([smhdw])")
 _ENDED: Final = ("closed", "rolled_back")
 _LOOKS_AGAIN_S: Final = 5.0  # `status --follow`
-_OF_STEP: Final = re.compile(r"step (\d+) of offboarding ")  # as planning begins the reason of such an operation
 _EXIT_DIFFERS: Final = 2
 
 
@@ -538,7 +537,7 @@ def _executed(
         )
     else:
         _print(lines.result_lines(kept.plan, result))
-    _tell_next(settings, kept.plan, result, again)
+    _tell_next(kept.plan, result, again)
     sys.exit(result.exit_code)
 
 
@@ -587,7 +586,7 @@ def _next(*words: str, then: str) -> None:
         click.echo(f"  next: {line} ({then})", err=True)
 
 
-def _tell_next(settings: Config, plan: Plan, result: Result, again: str) -> None:
+def _tell_next(plan: Plan, result: Result, again: str) -> None:
     states = {each.operation: each for each in result.operations}
     waiting = [each for each in result.operations if each.waits_for == "approval" and each.step is not None]
     for each in waiting[:1]:
@@ -604,33 +603,17 @@ def _tell_next(settings: Config, plan: Plan, result: Result, again: str) -> None
         click.echo("  closed is what the provider answered; a fresh scan proves it:", err=True)
         _next("scan", then="reads with the scanner's own credential")
         _next("evidence", "export", plan.plan_id, "-o", f"{plan.plan_id}.zip", then="then holds both")
-    if plan.offboarding_id is not None and closed:
-        _tell_offboarding(settings, plan, closed)
+    if plan.partner_id is not None and closed:
+        _tell_offboarding(plan, plan.partner_id, closed)
 
 
-def _tell_offboarding(settings: Config, plan: Plan, closed: Sequence[Operation]) -> None:
+def _tell_offboarding(plan: Plan, partner: str, closed: Sequence[Operation]) -> None:
     """How a person marks the steps that are done; nothing is marked by itself."""
-    partner = _partner(settings, str(plan.offboarding_id))
     for operation in closed:
-        step = _OF_STEP.match(operation.why)
-        if step is not None and partner is not None:
-            words = ("--done", step[1], "--by", "MAIL", "--evidence", f"{plan.plan_id}.zip")
+        if operation.step is not None:
+            words = ("--done", str(operation.step), "--by", "MAIL", "--evidence", f"{plan.plan_id}.zip")
             _next("partner", "offboard", partner, *words, then="marks the step")
-    if partner is not None:
-        _next("partner", "verify", partner, then="after the scan: the only proof that nothing lives")
-
-
-def _partner(settings: Config, offboarding_id: str) -> str | None:
-    from nhiscan import ledger, store
-    from nhiscan.model import Offboarding
-
-    for record in ledger.records(settings.state):
-        if isinstance(record, Offboarding) and record.offboarding_id == offboarding_id:
-            return record.partner_id
-    with store.open_published(settings.state) as con:
-        sql = "select partner_id from offboardings where offboarding_id = ?"
-        row = con.execute(sql, [offboarding_id]).fetchone()
-        return None if row is None else row[0]
+    _next("partner", "verify", partner, then="after the scan: the only proof that nothing lives")
 
 
 def _decisions(plan: Plan) -> list[Decision]:

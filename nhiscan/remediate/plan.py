@@ -87,7 +87,10 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One target and all that is done to it. `state` is the digest of what was observed, `observed` that in words."""
+    """One target and all that is done to it. `state` is the digest of what was observed, `observed` that in words.
+
+    `step`: of the offboarding that asks for it.
+    """
 
     number: int
     action: Action
@@ -104,6 +107,7 @@ class Operation:
     is_partner_owned: bool
     is_privileged: bool
     steps: tuple[PlannedStep, ...]
+    step: int | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -127,7 +131,8 @@ class Guided:
 class Plan:
     """`requested_by`: the mail of the person whose key signed it; `digest`: SHA-256 of the rest, `signature` left out.
 
-    Times are ISO 8601 in UTC. Operations and guided tasks share one row of numbers: the order in which they are safe.
+    `partner_id`: whose offboarding it is, if it is one. Times are ISO 8601 in UTC. Operations and guided tasks share
+    one row of numbers: the order in which they are safe.
     """
 
     plan_id: str
@@ -138,6 +143,7 @@ class Plan:
     mode: Mode
     reason: str
     offboarding_id: str | None
+    partner_id: str | None
     operations: tuple[Operation, ...]
     guided: tuple[Guided, ...]
     digest: str = ""

@@ -104,10 +104,11 @@ def make(
         if length is not None and length > plans.LONGEST_WAIT:
             raise PlanError(f"--{name} is more than {plans.LONGEST_WAIT.days} days", hint="give less, such as 30d")
     scan = scanned.scan(con, at)
+    partner_id = None
     if offboarding_id is not None:
         if given.action is not None:
             raise PlanError("an offboarding says itself what is done", hint="leave --action out")
-        wanted = list(wants.of_offboarding(con, settings, offboarding_id, at))
+        partner_id, wanted = wants.of_offboarding(con, settings, offboarding_id, at)
     else:
         wanted = wants.of_findings(con, rules, findings, given.action)
     planner = _Planner(con, given, systems, scan)
@@ -129,6 +130,7 @@ def make(
         mode=given.mode,
         reason=given.reason,
         offboarding_id=offboarding_id,
+        partner_id=partner_id,
         operations=tuple(operations),
         guided=tuple(guided),
     )
@@ -284,6 +286,7 @@ class _Planner:
             is_partner_owned=thing.is_partner_owned,
             is_privileged=thing.is_privileged,
             steps=steps,
+            step=wanted.step,
             warnings=(*self._warnings(thing, action, can, seen, waits, consumers), *more, *_kept_as(destination)),
         )
 

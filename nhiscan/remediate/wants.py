@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -155,8 +155,11 @@ def _check_findings(
 
 def of_offboarding(
     con: duckdb.DuckDBPyConnection, settings: Config, offboarding_id: str, at: datetime
-) -> Iterator[Wanted]:
-    """What the steps of an open offboarding that are left to do are about. Raises: PlanError where there is none."""
+) -> tuple[str, list[Wanted]]:
+    """The partner of an open offboarding, and what its steps that are left to do are about.
+
+    Raises: PlanError where there is none.
+    """
     said = list(ledger.records(settings.state))
     partner, contract_id = _partner_of(con, said, offboarding_id)
     name: Any = con.execute("select name from partners where partner_id = ?", [partner]).fetchone()
@@ -176,6 +179,7 @@ def of_offboarding(
     meant = {task.step: pair for task in left if (pair := _meant(con, offboarding_id, task)) is not None}
     things = scanned.things(con, set(meant.values()))
     taken: dict[tuple[str, ...], int] = {}
+    wanted = []
     for position, task in enumerate(left):
         thing = things.get(meant[task.step]) if task.step in meant else None
         target = None if thing is None else thing.target
@@ -187,19 +191,22 @@ def of_offboarding(
                 thing, because = None, f"step {first} ends it; what is left of it here is taken out"
         action: Action = "rotate" if task.action == "rotate_shared_secret" else "revoke"
         said_of = f"step {task.step} of offboarding {offboarding_id}: {task.action}"
-        yield Wanted(
-            thing=thing,
-            kind=target.thing_kind if target else task.target_kind or "",
-            id=target.thing_id if target else task.target_id or "",
-            provider=task.provider or "",
-            tenant_id=task.tenant_id or "",
-            action=action if task.action in _PHASES else None,
-            why=said_of + (f" ({task.evidence})" if task.evidence else ""),
-            guide=Guide(task.says, task.commands, task.page),
-            rank=(_PHASES.get(task.action, len(_PHASES) + 1), position),
-            step=task.step,
-            because=because,
+        wanted.append(
+            Wanted(
+                thing=thing,
+                kind=target.thing_kind if target else task.target_kind or "",
+                id=target.thing_id if target else task.target_id or "",
+                provider=task.provider or "",
+                tenant_id=task.tenant_id or "",
+                action=action if task.action in _PHASES else None,
+                why=said_of + (f" ({task.evidence})" if task.evidence else ""),
+                guide=Guide(task.says, task.commands, task.page),
+                rank=(_PHASES.get(task.action, len(_PHASES) + 1), position),
+                step=task.step,
+                because=because,
+            )
         )
+    return partner, wanted
 
 
 def _same(target: Target) -> tuple[str, ...]:

@@ -146,6 +146,7 @@ def plan(who: Persons, scan_id: str, *, plan_id: str = "plan-1", target: Target 
         mode="routine",
         reason="it is stale",
         offboarding_id=None,
+        partner_id=None,
         operations=(operation,),
         guided=(),
     )

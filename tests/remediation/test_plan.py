@@ -49,10 +49,13 @@ def plan(who: Persons) -> Plan:
         operation,
         target=hostile,
         consumers=(Consumer("repo", "deploy/env.sh:3", None, "holds it"),),
+        step=4,
         warnings=("w",),
     )
     task = Guided(2, "setting", "s", "portal", "why", ("f2",), "says", ("run this",), None, 3)
-    return signed(dataclasses.replace(made, operations=(operation,), guided=(task,)), who)
+    return signed(
+        dataclasses.replace(made, offboarding_id="O-1", partner_id="P-1", operations=(operation,), guided=(task,)), who
+    )
 
 
 def signed(plan: Plan, who: Persons) -> Plan:

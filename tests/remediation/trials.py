@@ -182,6 +182,7 @@ def plan(
         mode=mode,
         reason="a trial",
         offboarding_id=None,
+        partner_id=None,
         operations=(operation,),
         guided=(),
     )
