@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from nhiscan.errors import CollectError
 
 _OLDEST: Final = (2, 32)  # of June 2021: GIT_CONFIG_GLOBAL, object filters
 _LONGEST_SAID: Final = 200
+_TIMEOUT_S: Final = 300.0  # of what takes a moment, also with a million branches
 _BLOCK: Final = 1 << 16
 _PIPE: Final = 1 << 20  # bytes that may wait in the pipe from a git process
 _OPTIONS: Final = (
@@ -59,10 +61,24 @@ class Git:
     folder: str
 
     def run(self, *arguments: str) -> tuple[int, bytes]:
-        """Exit code and output of a command whose answer is short."""
-        done = subprocess.run(  # noqa: S603 - arguments are ours, names among them are whole arguments
-            self._command(*arguments), env=_environment(), capture_output=True, check=False, stdin=subprocess.DEVNULL
-        )
+        """Exit code and output of a command whose answer is short.
+
+        Raises: CollectError when it takes for ever.
+        """
+        try:
+            done = subprocess.run(  # noqa: S603 - arguments are ours, names among them are whole arguments
+                self._command(*arguments),
+                env=_environment(),
+                capture_output=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                timeout=_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CollectError(
+                f"git does not answer about {self.folder} in {_TIMEOUT_S:.0f} s",
+                hint="look at what its configuration includes",
+            ) from error
         return done.returncode, done.stdout
 
     def parts(self, end: bytes, *arguments: str, stdin: IO[bytes] | None = None) -> Iterator[bytes]:
@@ -73,12 +89,16 @@ class Git:
         with tempfile.TemporaryFile() as said, self.start(*arguments, stdin=stdin, stderr=said) as process:
             assert process.stdout is not None  # noqa: S101 - for mypy
             try:
-                rest = b""
+                rest: list[bytes] = []  # of a part that may be as long as an object
                 while block := process.stdout.read1(_BLOCK):  # type: ignore[attr-defined] # it is buffered
-                    *parts, rest = (rest + block).split(end)
-                    yield from parts
-                if rest:
-                    yield rest
+                    first, *parts = block.split(end)
+                    rest.append(first)
+                    if parts:
+                        yield b"".join(rest)
+                        yield from parts[:-1]
+                        rest = parts[-1:]
+                if last := b"".join(rest):
+                    yield last
             except GeneratorExit:
                 process.kill()
                 raise
@@ -116,15 +136,39 @@ def opened(path: str) -> Git:
     """
     check_version()
     inside = os.path.join(path, ".git")  # noqa: PTH118 - a name may hold what Path would change
-    folder = inside if os.path.lexists(inside) else path
-    git = Git(os.path.abspath(folder))  # noqa: PTH100 - likewise
-    code, _ = git.run("rev-parse", "--git-dir")
-    if code != 0:
+    folder = os.path.abspath(inside if os.path.lexists(inside) else path)  # noqa: PTH100 - likewise
+    _check_files(folder)
+    git = Git(folder)
+    code, said = git.run("rev-parse", "--path-format=absolute", "--git-common-dir")
+    if code == 0:
+        _check_files(os.fsdecode(said.removesuffix(b"\n")))
+    else:
         raise CollectError(
             f"{path} is not a git repository, or a damaged one",
             hint="give the folder that holds .git, a bare repository or a .bundle file",
         )
     return git
+
+
+def _check_files(folder: str) -> None:
+    """Raises: CollectError where a pipe or device stands among git's own files, which it would wait for."""
+    seen: set[tuple[int, int]] = set()
+    folders = [folder]
+    while folders:
+        here = folders.pop()
+        with contextlib.suppress(OSError), os.scandir(here) as entries:  # git says itself what it cannot read
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.is_file():
+                        continue
+                    status = entry.stat()
+                    if not stat.S_ISDIR(status.st_mode):
+                        raise CollectError(
+                            f"{entry.path} is no file, and git would wait for it", hint="take it away, or clone it anew"
+                        )
+                    if (status.st_dev, status.st_ino) not in seen:
+                        seen.add((status.st_dev, status.st_ino))
+                        folders.append(entry.path)
 
 
 def cloned(bundle: str, folder: str) -> Git:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -641,6 +642,47 @@ def test_nothing_that_a_repository_configures_is_run(repository: Repository, tmp
     assert isinstance(said[0], Leaked)
     assert said[0].first is not None
     assert (".", "missing_object") in unread(said)
+
+
+@pytest.mark.parametrize("name", ["HEAD", "config", "packed-refs", "refs/heads/main", "objects/info/alternates"])
+def test_a_pipe_among_the_files_of_git_is_named_and_not_waited_for(repository: Repository, name: str) -> None:
+    repository.commit(a=_A)
+    file = repository.folder / ".git" / name
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    with pytest.raises(CollectError, match=f"{name} is no file"):
+        scanned(repository)
+
+
+def test_a_pipe_in_the_store_of_a_linked_work_tree_is_named(repository: Repository, tmp_path: Path) -> None:
+    repository.commit(a=_A)
+    repository.run("worktree", "add", "--quiet", str(tmp_path / "linked"), "-b", "side")
+    os.mkfifo(repository.folder / ".git" / "objects" / "info" / "alternates")
+    with pytest.raises(CollectError, match="alternates is no file"):
+        scanned(tmp_path / "linked")
+
+
+def test_a_git_that_waits_for_something_is_ended(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_process, "_TIMEOUT_S", 1.0)
+    os.mkfifo(tmp_path / "pipe")
+    repository.run("config", "include.path", str(tmp_path / "pipe"))
+    with pytest.raises(CollectError, match="git does not answer"):
+        scanned(repository)
+
+
+def test_an_author_as_long_as_a_file_takes_no_longer_than_one(repository: Repository) -> None:
+    repository.commit(a=_A)
+    tree = repository.run("rev-parse", "HEAD^{tree}")
+    at = "1767225600 +0000"
+    text = f"tree {tree}\nauthor A <{'a' * 60_000_000}> {at}\ncommitter B <b@acme.example> {at}\n\nlong\n"
+    oid = repository.run("hash-object", "-t", "commit", "-w", "--stdin", data=text.encode())
+    repository.run("update-ref", "refs/heads/main", oid)
+    start = time.process_time()
+
+    assert [path for path, *_ in leaks(scanned(repository))] == ["a"]
+    assert time.process_time() - start < 5
 
 
 def test_the_caller_s_own_git_settings_lead_nowhere_else(
