@@ -215,7 +215,8 @@ def _verdict_lines(verdict: Verdict) -> Iterator[str]:
     for living in verdict.lives:
         yield f"  {cell(living.thing_kind)} {cell(living.name)} ({cell(living.relation)})"
         yield f"    {cell(living.thing_id)}: {cell(living.evidence, LONG)}"
-    yield f"\ncould not be checked: {len(verdict.unchecked) or 'nothing that is known of'}"
+    by_hand = f", {verdict.by_hand} of it by no scan as it is set up: look there by hand" if verdict.by_hand else ""
+    yield f"\ncould not be checked: {len(verdict.unchecked) or 'nothing that is known of'}{by_hand}"
     for gap in verdict.unchecked:
         yield f"  {gap.topic}: {cell(gap.says, LONG)}"
         yield f"    next: {cell(gap.next_step, LONG)}"

@@ -83,7 +83,7 @@ class Living:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something that may hide what lives. `topic`: not read, no collector, register, undecided, secret, history, ..."""
+    """Something that may hide what lives. `topic`: not read, by hand, no collector, register, undecided, secret, ..."""
 
     topic: str
     tenant_id: str | None
@@ -113,6 +113,11 @@ class Verdict:
     lives: tuple[Living, ...]
     unchecked: tuple[Gap, ...]
     gone: tuple[Gone, ...]
+
+    @property
+    def by_hand(self) -> int:
+        """How many of the gaps no scan closes as it is set up."""
+        return sum(gap.topic in ("by hand", "no collector") for gap in self.unchecked)
 
     @property
     def exit_code(self) -> int:

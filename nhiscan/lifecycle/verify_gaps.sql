@@ -101,10 +101,13 @@ outsiders as (
             or g.principal_kind = 'any' and (g.narrowed_by is not null or g.has_other_conditions)
         )
 )
-select 'not read' as topic, c.tenant_id,
+select case when c.status = 'unsupported' then 'by hand' else 'not read' end as topic, c.tenant_id,
     c.dataset || ' of ' || c.tenant_id || ': ' || coalesce(c.status, 'not looked at')
         || coalesce(', ' || c.reason, '') as says,
-    coalesce('allow ' || c.permission, 'let it be read') || ', and scan again' as next_step
+    case
+        when c.status = 'unsupported' then 'look there by hand'
+        else coalesce('allow ' || c.permission, 'let it be read') || ', and scan again'
+    end as next_step
 from partner_coverage c
 where not c.is_read
 union all

@@ -112,6 +112,21 @@ def test_who_is_in_a_group_that_is_called_like_the_partner_is_undecided(tmp_path
     assert says.startswith("identity feed may be the partner's (suggested): it is in group")
 
 
+def test_what_no_scan_can_show_is_told_apart_and_still_proves_nothing(tmp_path: Path) -> None:
+    told = verdict(
+        tmp_path,
+        Coverage("aws", tenant(), "sessions", "unsupported", "offers no list of sessions"),
+        Coverage("aws", tenant(), "resources", "denied", missing_permission="s3:ListAllMyBuckets"),
+        Alias("P-1", "github_org", "nordwind"),
+    )
+
+    found = {gap.says.partition(" ")[0]: (gap.topic, gap.next_step) for gap in told.unchecked}
+    assert found["sessions"] == ("by hand", "look there by hand")
+    assert found["resources"] == ("not read", "allow s3:ListAllMyBuckets, and scan again")
+    assert told.by_hand == 2
+    assert told.exit_code == 3
+
+
 def test_an_offboarding_before_the_contract_does_not_date_what_was_known_under_it(tmp_path: Path) -> None:
     secret = f"{tenant()}:secret/exchange"
     told = verdict(
