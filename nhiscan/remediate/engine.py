@@ -6,7 +6,6 @@ repeated until the plan has ended; it begins by looking at the world, so that it
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +25,6 @@ State = Literal["closed", "waiting", "human", "rolled_back"]
 EXIT_CODES: Final[Mapping[State, int]] = {"closed": 0, "waiting": 10, "human": 11, "rolled_back": 12}
 
 Approved = Callable[[Operation, Decision], list[str]]
-_ANOTHER: Final = "make another with `nhiscan remediate plan`"
 # What steps and waits follow from; words are told anew by `approve`.
 _BEHAVIOUR: Final = (
     "overlap", "maker", "can_turn_off", "can_delete", "stores_itself", "usage", "usage_lag", "settles_in", "parts",
@@ -146,12 +144,11 @@ def check(plan: Plan) -> None:
 
     Raises: PlanError.
     """
-    if not hmac.compare_digest(plans.digest(plan), plan.digest):
-        raise PlanError(f"plan {plan.plan_id} was edited: its digest is not that of what it says", hint=_ANOTHER)
+    plans.check_digest(plan)
     for operation in plan.operations:
         reasons = _unsafe(operation)
         if reasons:
-            raise PlanError(f"operation {operation.number} is not safe: {'; '.join(reasons)}", hint=_ANOTHER)
+            raise PlanError(f"operation {operation.number} is not safe: {'; '.join(reasons)}", hint=plans.ANOTHER)
 
 
 def _unsafe(operation: Operation) -> list[str]:
@@ -202,7 +199,8 @@ def _run(
         if any(history.unknown is not None for history in found.values()):
             return _result(plan, found, [])
         _is_the_same(plan, book)
-        _is_in_time(plan, found, clock())
+        if not any(history.is_begun for history in found.values()):
+            plans.check_expiry(plan, clock())
         if not book.records:
             book.append("opened", plan=plan.digest, version=__version__)
         means = Means(plan, folder, book, approved, clock, wait, tell)
@@ -240,7 +238,7 @@ def _work(work: Work, *, is_rollback: bool) -> None:
         if not is_rollback and not work.history.is_begun:
             changed = _changed(work.operation, work.session)
             if changed:
-                raise PlanError(f"operation {work.operation.number}: {'; '.join(changed)}", hint=_ANOTHER)
+                raise PlanError(f"operation {work.operation.number}: {'; '.join(changed)}", hint=plans.ANOTHER)
         work.may_change()
         if is_rollback:
             backward.run(work)
@@ -261,12 +259,6 @@ def _is_the_same(plan: Plan, book: journal.Journal) -> None:
                 f"{book.path} is of another plan with the same id {plan.plan_id}",
                 hint="carry on with the plan that was begun, plan.json beside it",
             )
-
-
-def _is_in_time(plan: Plan, found: Mapping[int, History], now: datetime) -> None:
-    is_begun = any(history.is_begun for history in found.values())
-    if not is_begun and now >= datetime.fromisoformat(plan.expires_at):
-        raise PlanError(f"plan {plan.plan_id} expired at {plan.expires_at}, and nobody had begun it", hint=_ANOTHER)
 
 
 def _changed(operation: Operation, session: Session) -> list[str]:

@@ -189,14 +189,15 @@ def _plan(
     what = "plan"
     try:
         plan = plans.parse(members["plan.json"])
+        plans.check_digest(plan)
     except KeyError:
         checks.append(Check(what, False, "there is none"))
         return None
     except written.WrittenError as error:
         checks.append(Check(what, False, str(error)))
         return None
-    if plan.digest != plans.digest(plan):
-        checks.append(Check(what, False, "it was edited: its digest is not that of what it says"))
+    except plans.PlanError as error:
+        checks.append(Check(what, False, error.message))
         return None
     if (manifest.get("plan_id"), manifest.get("plan_digest")) != (plan.plan_id, plan.digest):
         checks.append(Check(what, False, "it is not the plan that the manifest names"))

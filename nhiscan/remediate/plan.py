@@ -31,7 +31,7 @@ CLOCKS_DIFFER: Final = timedelta(minutes=5)  # at most, between the machines of 
 _FEW: Final = 2  # credentials of a holder: one more that somebody makes is in the way of an operation
 _PLAN_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,60}", re.ASCII)
 _MOST_BYTES: Final = 16 * 1024 * 1024
-_ANOTHER: Final = "make another with `nhiscan remediate plan`"
+ANOTHER: Final = "make another with `nhiscan remediate plan`"
 
 Mode = Literal["routine", "contain"]
 Action = Literal["rotate", "revoke"]
@@ -251,7 +251,7 @@ def read(path: Path) -> Plan:
         data = written.read(path, most=_MOST_BYTES)
         return parse(data)
     except written.WrittenError as error:
-        raise PlanError(f"{path}: {error}", hint=_ANOTHER) from error
+        raise PlanError(f"{path}: {error}", hint=ANOTHER) from error
     except OSError as error:
         raise PlanError(f"cannot read the plan {path}: {error.strerror}", hint="check the path") from error
 
@@ -284,42 +284,54 @@ def check(plan: Plan, people: Iterable[Person], at: datetime, *, is_begun: bool 
     `is_begun`: something was done by it, so that it goes on under its approvals and does not expire.
     Raises: PlanError saying why not; ConfigError where nhiscan.toml lists people who cannot be told apart.
     """
-    told = digest(plan)
-    if not hmac.compare_digest(told.encode("ascii"), plan.digest.encode("utf-8", "surrogatepass")):
-        raise PlanError(f"plan {plain(plan.plan_id)} was edited: its digest is not that of what it says", hint=_ANOTHER)
+    check_digest(plan)
+    told = plan.digest.encode("ascii")
     listed = list(people)
     if plan.requested_by not in keys.known(listed):
         raise PlanError(
             f"plan {plain(plan.plan_id)} is asked for by {plain(plan.requested_by)}, whom nhiscan.toml does not list",
-            hint="add the person under [[people]], or " + _ANOTHER,
+            hint="add the person under [[people]], or " + ANOTHER,
         )
     signature = written.unbase64(plan.signature)
-    if signature is None or not keys.is_signed(listed, plan.requested_by, "plan", told.encode("ascii"), signature):
+    if signature is None or not keys.is_signed(listed, plan.requested_by, "plan", told, signature):
         raise PlanError(
             f"plan {plain(plan.plan_id)} is not signed by {plain(plan.requested_by)}: it was edited after it was made",
-            hint=_ANOTHER,
+            hint=ANOTHER,
         )
     _check_times(plan, at, is_begun=is_begun)
     _check_operations(plan)
+
+
+def check_digest(plan: Plan) -> None:
+    """Raises: PlanError where the plan does not say what its digest is of."""
+    if not hmac.compare_digest(digest(plan).encode("ascii"), plan.digest.encode("utf-8", "surrogatepass")):
+        raise PlanError(f"plan {plain(plan.plan_id)} was edited: its digest is not that of what it says", hint=ANOTHER)
+
+
+def check_expiry(plan: Plan, at: datetime) -> None:
+    """For a plan by which nothing was done yet. Raises: PlanError where it is not meant any more."""
+    expires_at = written.moment(plan.expires_at)
+    if expires_at is None or at >= expires_at:
+        raise PlanError(
+            f"plan {plain(plan.plan_id)} expired at {plain(plan.expires_at)}, and nobody had begun it",
+            hint=f"the world has moved on since: {ANOTHER}",
+        )
 
 
 def _check_times(plan: Plan, at: datetime, *, is_begun: bool) -> None:
     made_at, expires_at = written.moment(plan.made_at), written.moment(plan.expires_at)
     if made_at is None or expires_at is None:
         key = "made_at" if made_at is None else "expires_at"
-        raise PlanError(f"plan {plain(plan.plan_id)}: {key} is no time in UTC", hint=_ANOTHER)
+        raise PlanError(f"plan {plain(plan.plan_id)}: {key} is no time in UTC", hint=ANOTHER)
     if made_at - at > CLOCKS_DIFFER:
         raise PlanError(
             f"plan {plain(plan.plan_id)} was made at {plan.made_at}, which is still to come",
             hint="set the clock of this machine, or of the one that made it",
         )
     if expires_at - made_at > EXPIRES_AFTER:
-        raise PlanError(f"plan {plain(plan.plan_id)} gives itself longer than a plan has", hint=_ANOTHER)
-    if not is_begun and at >= expires_at:
-        raise PlanError(
-            f"plan {plain(plan.plan_id)} expired at {plan.expires_at}, and nobody had begun it",
-            hint=f"the world has moved on since: {_ANOTHER}",
-        )
+        raise PlanError(f"plan {plain(plan.plan_id)} gives itself longer than a plan has", hint=ANOTHER)
+    if not is_begun:
+        check_expiry(plan, at)
 
 
 def _check_operations(plan: Plan) -> None:
@@ -327,10 +339,10 @@ def _check_operations(plan: Plan) -> None:
     where = f"plan {plain(plan.plan_id)}"
     numbers = [each.number for each in plan.operations] + [each.number for each in plan.guided]
     if sorted(numbers) != list(range(1, len(numbers) + 1)):
-        raise PlanError(f"{where} does not number what it does from 1 on", hint=_ANOTHER)
+        raise PlanError(f"{where} does not number what it does from 1 on", hint=ANOTHER)
     for operation in plan.operations:
         if any(not 0 <= step.wait_s <= LONGEST_WAIT.total_seconds() for step in operation.steps):
-            raise PlanError(f"{where}: operation {operation.number} waits for no time that there is", hint=_ANOTHER)
+            raise PlanError(f"{where}: operation {operation.number} waits for no time that there is", hint=ANOTHER)
         waits = {step.step: timedelta(seconds=step.wait_s) for step in operation.steps}
         wanted = steps(
             operation.action,
@@ -345,10 +357,10 @@ def _check_operations(plan: Plan) -> None:
         if parts and place is not None and set(parts) != place.names.keys():
             raise PlanError(
                 f"{where}: operation {operation.number} does not say where each part of the new one is kept",
-                hint=_ANOTHER,
+                hint=ANOTHER,
             )
         if wanted != operation.steps:
             raise PlanError(
                 f"{where}: the steps of operation {operation.number} are not those that its target calls for",
-                hint=_ANOTHER,
+                hint=ANOTHER,
             )

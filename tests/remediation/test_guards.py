@@ -15,6 +15,7 @@ import pytest
 from nhiscan import chained
 from nhiscan.errors import NhiscanError
 from nhiscan.remediate import engine, forward, journal, waiting
+from nhiscan.remediate import plan as plans
 from nhiscan.remediate.work import HaltError, Work
 from tests.remediation import trials
 from tests.remediation.model import OLD, Keys, world
@@ -177,8 +178,8 @@ GUARDS: Final[Mapping[str, tuple[object, str, Any, Callable[[Path], list[str]]]]
         no_wait,
         meddled(lambda trial, keys: keys.kept.put(keys.kept.versions[0])),
     ),
-    "digest": (engine, "check", no_wait, meddled(edited)),
-    "expiry": (engine, "_is_in_time", no_wait, meddled(lambda trial, keys: trial.clock.wait(90_000))),
+    "digest": (plans, "check_digest", no_wait, meddled(edited)),
+    "expiry": (plans, "check_expiry", no_wait, meddled(lambda trial, keys: trial.clock.wait(90_000))),
     "stop file": (Work, "may_change", no_wait, meddled(lambda trial, keys: (trial.state / engine.STOP).touch())),
     "lock": (journal, "held", lambda folder: contextlib.nullcontext(), at_once),
 }
