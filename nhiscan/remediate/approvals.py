@@ -165,14 +165,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def read(path: Path) -> Approval:
     """The approval in a file, whoever wrote it. Raises: WrittenError or OSError."""
-    data = written.read(path, most=_MOST_BYTES)
-    told = written.parsed(data)
-    version = told.pop("schema_version", None)
-    if version != _SCHEMA_VERSION or isinstance(version, bool):
-        raise written.WrittenError(f"schema_version is {plain(version)}, not {_SCHEMA_VERSION}")
-    found: Approval = written.made(Approval, told)
-    if _text(found).encode("ascii") != data:
-        raise written.WrittenError("it is not as nhiscan wrote it: somebody edited it")
+    found: Approval = written.opened(Approval, written.read(path, most=_MOST_BYTES), version=_SCHEMA_VERSION)
     return found
 
 
@@ -249,10 +242,6 @@ def _content(approval: Approval) -> bytes:
     return written.canonical({"schema_version": _SCHEMA_VERSION, **told})
 
 
-def _text(approval: Approval) -> str:
-    return written.text({"schema_version": _SCHEMA_VERSION, **written.told(approval)})
-
-
 def _write(folder: Path, approval: Approval) -> None:
     """Named by what it says, so that no approval takes the place of another."""
     number = "all" if approval.operation is None else str(approval.operation)
@@ -264,7 +253,7 @@ def _write(folder: Path, approval: Approval) -> None:
         raise StoreError(
             f"cannot write {folder}: {error.strerror}", hint="check the path, its permissions and the free space"
         ) from error
-    atomic.write_text(folder / name, _text(approval))
+    atomic.write_text(folder / name, written.document(approval, version=_SCHEMA_VERSION))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -101,6 +101,24 @@ def made(kind: Any, value: Any, where: str = "") -> Any:
     return kind(**found)
 
 
+def document(value: Any, *, version: int) -> str:
+    """The file of a dataclass: `text` of what it says and the version of its schema."""
+    return text({"schema_version": version, **told(value)})
+
+
+def opened(kind: Any, data: bytes, *, version: int) -> Any:
+    """The dataclass of which `data` is the `document`. Raises: WrittenError naming the key."""
+    said = parsed(data)
+    given = said.pop("schema_version", None)
+    if given != version or isinstance(given, bool):
+        raise WrittenError(f"schema_version is {plain(given)}, and this version of nhiscan knows {version} only")
+    found = made(kind, said)
+    # A space more says nothing else, but it is somebody's hand in a file that nobody has to touch.
+    if document(found, version=version).encode("ascii") != data:
+        raise WrittenError("is not as nhiscan wrote it: somebody edited it")
+    return found
+
+
 def moment(value: str) -> datetime | None:
     """A time as plans write it, ISO 8601 in UTC; None where it is none."""
     try:
