@@ -1,12 +1,14 @@
 -- Identities with rights of level 2 or more, one row a verb. A right counts as unused only where its use would have been seen for the
 -- whole window, or since the identity exists; a use that the source cannot know speaks neither for nor against. Of what nobody
--- used at all in the window, the rules on dormant accounts speak.
+-- used at all in the window, the rules on dormant accounts speak. Portals and HubSpot log no use of rights: there an identity is
+-- judged only where what was read says so all the same.
 with weighed as (
     select
         f.identity_key,
         u.verb,
         u.level,
         u.last_used_at,
+        case when u.is_used is not null then 1 else 0 end as is_told,
         case
             when u.is_used and coalesce(u.last_used_at >= $window_days_before, true) then 1
             else 0
@@ -25,6 +27,7 @@ counted as (
         count(*) as privileges,
         sum(w.is_used) as used,
         sum(w.is_unused) as unused,
+        max(w.is_told) as is_told,
         max(case when w.is_unused = 1 then w.level end) as highest_unused,
         min(case when w.is_unused = 1 then w.verb end) as first_unused,
         max(case when w.is_unused = 1 then w.verb end) as last_unused,
@@ -61,4 +64,5 @@ join identity_facts f on f.identity_key = c.identity_key
 where f.is_enabled
     and not coalesce(f.is_provider_owned, false)
     and (f.is_partner_related or coalesce(f.is_nhi, true))
+    and (c.is_told = 1 or coalesce(f.provider, '') not in ('portal', 'hubspot'))
     and not (coalesce(f.last_used_known, false) and coalesce(f.idle_since < $window_days_before, false))
