@@ -1,4 +1,4 @@
-"""Files that are there in full or not at all, for their owner only."""
+"""Files that are there in full or not at all, and folders, for their owner only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nhiscan.errors import StoreError
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder that may be there already, and those above it that are not, for their owner only.
+
+    Raises: StoreError.
+    """
+    try:
+        for each in (*reversed(path.parents), path):
+            if not each.is_dir():
+                each.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def settle(draft: Path, path: Path) -> None:
@@ -32,12 +45,16 @@ def drafted(path: Path) -> Iterator[Path]:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         yield draft
     except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror}", hint="check the path, its permissions and the free space"
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot write {path}: {error.strerror}", hint="check the path, its permissions and the free space"
+    )
 
 
 def sync(path: Path) -> None:

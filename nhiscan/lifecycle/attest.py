@@ -129,10 +129,7 @@ def _cell(value: str | None, scope: narrow.Scope | None) -> str:
 def keep(state: Path, request: Request) -> None:
     """Raises: StoreError"""
     folder = state / "attestations"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make {folder}: {error.strerror}", hint="check the permissions") from error
+    atomic.make_folder(folder)
     told = {**asdict(request), "asked_at": request.asked_at.isoformat()}
     atomic.write_text(folder / f"{request.request_id}.json", json.dumps(told, indent=1) + "\n")
 

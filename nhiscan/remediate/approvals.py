@@ -246,13 +246,7 @@ def _write(folder: Path, approval: Approval) -> None:
     """Named by what it says, so that no approval takes the place of another."""
     number = "all" if approval.operation is None else str(approval.operation)
     name = f"{approval.decision}-{number}-{hashlib.sha256(_content(approval)).hexdigest()[:16]}.json"
-    try:
-        for each in (folder.parent, folder):
-            each.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {folder}: {error.strerror}", hint="check the path, its permissions and the free space"
-        ) from error
+    atomic.make_folder(folder)
     atomic.write_text(folder / name, written.document(approval, version=_SCHEMA_VERSION))
 
 

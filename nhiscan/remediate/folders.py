@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from nhiscan import atomic
 from nhiscan.config import nearest
-from nhiscan.errors import ConfigError, StoreError
+from nhiscan.errors import ConfigError
 from nhiscan.remediate import plan as plans
 from nhiscan.remediate.plan import Plan, PlanError
 
@@ -36,12 +37,7 @@ class Kept:
                     hint="go on with that one, or make another",
                 )
             return
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"cannot write {self.folder}: {error.strerror}", hint="check its permissions and the free space"
-            ) from error
+        atomic.make_folder(self.folder)
         plans.write(file, self.plan)
 
 
