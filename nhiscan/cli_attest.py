@@ -1,16 +1,30 @@
-"""The commands that write down what people decided or stated: acceptances, reviews and partners' statements."""
+"""The commands that write down what people decided or stated: whose something is, acceptances, reviews, statements."""
 
 from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from nhiscan.errors import ConfigError
 from nhiscan.printable import plain
-from nhiscan.terminal import config_option, counted, json_option, now, print_json, print_rows, unknown
+from nhiscan.terminal import (
+    config_option,
+    counted,
+    json_option,
+    now,
+    print_json,
+    print_rows,
+    published,
+    scan_option,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    from nhiscan.config import Config
 
 _SENTENCE: Final = 500  # characters of a finding's sentence
 _KINDS: Final = ("access", "nhi_inventory", "leavers")
@@ -220,3 +234,76 @@ def attest_import(config_file: Path, as_json: bool, file: Path, incomplete: bool
         click.echo("the scan is older than the statement: scan again to see what was done about it", err=True)
     if statement.problems:
         click.echo("the statement is incomplete and stays due", err=True)
+
+
+@click.command()
+@config_option
+@scan_option
+@json_option
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many to list.")
+@click.option("--pattern", help="Decide: identities whose id, native id or name match (* and ?).")
+@click.option("--partner", help="Decide: partner id.")
+@click.option("--role", type=click.Choice(["operator", "beneficiary", "vendor"]), help="Decide: its role.")
+@click.option("--owner", help="Decide: owner's mail address.")
+@click.option("--by", help="Decide: who decides (mail address).")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Decide: last day of the decision.")
+@click.option("--replace", is_flag=True, help="Decide: replace an earlier decision on the same pattern.")
+def attribute(
+    config_file: Path,
+    scan_id: str | None,
+    as_json: bool,
+    limit: int,
+    pattern: str | None,
+    partner: str | None,
+    role: str | None,
+    owner: str | None,
+    by: str | None,
+    until: datetime | None,
+    replace: bool,
+) -> None:
+    """List weak attributions, or write down a decision (--pattern).
+
+    Decisions go to identity_map.toml in the register's folder and hold from the next scan on.
+
+    Example: nhiscan attribute --pattern '*:role/montblanc-*' --partner P-1012 --by erika.brandt@acme.example
+    """
+    from nhiscan import attribute as attribution
+    from nhiscan import config
+    from nhiscan.model import IdentityMapping
+
+    if pattern is None:
+        with published(config_file, scan_id) as con:
+            weak = attribution.weakest(con, limit)
+        if as_json:
+            print_json([dataclasses.asdict(item) for item in weak])
+        else:
+            for item in weak:
+                click.echo(attribution.describe(item))
+        return
+    if by is None or (partner is None and owner is None):
+        raise click.UsageError("a decision needs --by and at least one of --partner and --owner")
+    settings = config.read(config_file)
+    decision = IdentityMapping(
+        pattern=pattern,
+        partner_id=partner,
+        role=role,
+        owner=owner,
+        decided_by=by,
+        until=until.date() if until else None,
+    )
+    file = _identity_map(settings)
+    attribution.decide(file, [decision], replace=replace)
+    click.echo(f"wrote {file}; it holds from the next scan on", err=True)
+
+
+def _identity_map(settings: Config) -> Path:
+    """The file that decisions are written to: beside the register's own tables."""
+    for name, entry in settings.collectors:
+        if name == "register" and isinstance(entry.get("path"), str):
+            folder: Path = settings.file.parent / entry["path"]
+            if folder.is_dir():
+                return folder / "identity_map.toml"
+    raise ConfigError(
+        f"{settings.file}: collectors.register.path names no folder",
+        hint="decisions are kept in the register's folder; set path to one",
+    )

@@ -24,8 +24,11 @@ from nhiscan.secret import RedactingFilter, Secret
 if TYPE_CHECKING:
     import duckdb
 
+    from nhiscan.report import ByHand
     from nhiscan.show import Section
 
+EXIT_GATE: Final = 1
+EXIT_INCOMPLETE: Final = 3
 _CELL: Final = 300  # characters of a value in a table
 LONG: Final = 5000  # characters of a statement or command on a line of its own
 SHORT_ID: Final = 10  # digits of the id of a case or finding in a table: `nhiscan show` takes them for the whole
@@ -77,6 +80,14 @@ def published(config_file: Path, scan_id: str | None) -> Iterator[duckdb.DuckDBP
     settings = config.read(config_file)
     with store.open_published(settings.state, scan_id) as con:
         yield con
+
+
+def by_hand(con: duckdb.DuckDBPyConnection) -> ByHand:
+    """What a report says that a person does about findings, from the installed rules."""
+    from nhiscan import rule as rule_folders
+    from nhiscan.remediate import runbook
+
+    return lambda finding_ids: runbook.lines(con, rule_folders.load(), finding_ids)
 
 
 @contextmanager

@@ -68,6 +68,16 @@ def written(world: World, kind: type) -> list[Any]:
     return [record for record in ledger.records(world.folder / ".nhiscan") if isinstance(record, kind)]
 
 
+@pytest.mark.parametrize("word", ["offboard", "verify"])
+def test_what_a_command_prints_can_go_into_a_file(told: Run, tmp_path: Path, word: str) -> None:
+    file = tmp_path / "told.txt"
+
+    result = told(word, "-o", str(file))
+
+    assert (result.stdout, result.stderr) == ("", f"wrote {file}\n")
+    assert file.read_text(encoding="utf-8") == told(word).stdout
+
+
 def test_a_plan_shuts_the_doors_first_and_names_command_owner_and_deadline(told: Run) -> None:
     tasks = plan(told("offboard", "--json"))["tasks"]
 
