@@ -177,11 +177,11 @@ select
     coalesce(j.partner_name, j.partner_id) as partner,
     case
         when j.has_left = 1
-            then 'its person left ' || coalesce(j.partner_name, j.partner_id)
+            then 'its holder left ' || coalesce(j.partner_name, j.partner_id)
                 || coalesce(' on ' || substr(cast(j.left_on as varchar), 1, 10), '')
         when j.answer = 'left'
             then coalesce(j.partner_name, j.partner_id) || ' said' || coalesce(' on ' || substr(cast(j.said_at as varchar), 1, 10), '')
-                || ' that its person left'
+                || ' that its holder left'
         when j.answer = 'remove'
             then coalesce(j.partner_name, j.partner_id) || ' asked' || coalesce(' on ' || substr(cast(j.said_at as varchar), 1, 10), '')
                 || ' for it to be removed'
@@ -196,7 +196,7 @@ select
             then 'its list of access leaves the account out, which may be younger than the list'
         when j.is_left_out = 1 and j.rows_lost > 0
             then 'its list of access leaves the account out, and rows of such lists were not accepted'
-        when j.answer = 'unknown' then 'it did not know itself'
+        when j.answer = 'unknown' then 'the partner did not know'
         when j.has_left = 0 and j.is_active = 0 then 'the list of people does not say'
     end as doubt,
     j.register_row,
