@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from nhiscan.remediate.engine import Difference, Result
     from nhiscan.remediate.folders import Kept
     from nhiscan.remediate.history import Progress
-    from nhiscan.remediate.plan import Action, Decision, Mode, Operation, Plan, PlannedStep
+    from nhiscan.remediate.plan import Action, Decision, Mode, Operation, Plan
 
 _SCHEMA_VERSION: Final = 1
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -311,7 +311,7 @@ def remediate_rollback(config_file: Path, as_json: bool, plan_name: str, is_exec
     _check(settings, kept)
     if is_executing:
         _executed(engine.rollback, settings, kept, as_json=as_json, most=None, again="rollback")
-    steps = _to_take_back(kept)
+    returns = engine.preview_rollback(kept.plan, kept.folder)
     if as_json:
         print_json(
             {
@@ -319,15 +319,19 @@ def remediate_rollback(config_file: Path, as_json: bool, plan_name: str, is_exec
                 "plan_id": kept.plan.plan_id,
                 "is_executed": False,
                 "operations": [
-                    {"operation": number, "takes_back": [step.step for step in done], "says": says}
-                    for number, done, says in steps
+                    {
+                        "operation": each.operation,
+                        "takes_back": [step.step for step in each.steps],
+                        "says": each.says,
+                    }
+                    for each in returns
                 ],
             }
         )
         return
-    for number, done, says in steps:
-        click.echo(f"operation {number}: {says}")
-        for step in done:
+    for each in returns:
+        click.echo(f"operation {each.operation}: {each.says}")
+        for step in each.steps:
             click.echo(f"  {step.step}: {cell(step.rollback or 'what it did is undone', LONG)}")
     click.echo("nothing was changed: take it back with --execute", err=True)
 
@@ -620,30 +624,6 @@ def _decisions(plan: Plan) -> list[Decision]:
     """The decisions that a plan asks for, in their order."""
     asked = (step.decision for operation in plan.operations for step in operation.steps)
     return list(dict.fromkeys(decision for decision in asked if decision is not None))
-
-
-def _to_take_back(kept: Kept) -> list[tuple[int, list[PlannedStep], str]]:
-    """(operation, steps that were done, what a rollback would do), the last operation first."""
-    from nhiscan.remediate import history, journal
-
-    found = history.of(kept.plan, journal.read(kept.folder))
-    told: list[tuple[int, list[PlannedStep], str]] = []
-    for operation in reversed(kept.plan.operations):
-        past = found[operation.number]
-        done = [step for step in reversed(operation.steps) if step.step in past.tried]
-        changed = [step for step in done if step.step not in ("verify", "quiet", "observe", "prove")]
-        if past.unknown is not None:
-            says, changed = f"another version of nhiscan wrote {past.unknown}: a person has to look", []
-        elif past.end is not None:
-            says, changed = f"{past.end.replace('_', ' ')}: nothing would be done", []
-        elif not past.is_begun:
-            says, changed = "was not begun, and would not be begun any more", []
-        elif "delete" in past.done:
-            says, changed = "the old one is deleted, it can only be carried on", []
-        else:
-            says = "would be taken back"
-        told.append((operation.number, changed, says))
-    return told
 
 
 def _as_it_is(settings: Config, operation: Operation, decision: Decision) -> tuple[str | None, str]:

@@ -31,6 +31,8 @@ Step = Literal[
     "create", "stage", "verify", "publish", "quiet", "off", "observe", "delete", "prove", "on", "restore", "discard"
 ]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
+# Steps that change something: what they did is only seen by a scan that began later.
+EFFECTS: Final[frozenset[str]] = frozenset({"create", "stage", "publish", "off", "delete", "on", "restore", "discard"})
 
 Fields = Mapping[str, Secret]  # of a credential: each part's name, such as access_key_id, and its value
 

@@ -16,7 +16,16 @@ from nhiscan import __version__
 from nhiscan.remediate import backward, forward, journal, written
 from nhiscan.remediate import history as histories
 from nhiscan.remediate import plan as plans
-from nhiscan.remediate.contract import BusyError, Capabilities, RefusedError, Session, Step, Store, UnansweredError
+from nhiscan.remediate.contract import (
+    EFFECTS,
+    BusyError,
+    Capabilities,
+    RefusedError,
+    Session,
+    Step,
+    Store,
+    UnansweredError,
+)
 from nhiscan.remediate.history import History, Progress, WaitsFor
 from nhiscan.remediate.plan import Decision, Operation, Plan, PlanError, PlannedStep
 from nhiscan.remediate.work import STOP, HaltError, Means, Work
@@ -58,6 +67,15 @@ class Difference:
     progress: Progress
     steps: tuple[PlannedStep, ...]
     differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What `rollback` would do with an operation, in words, and the `steps` whose effects it would take back."""
+
+    operation: int
+    steps: tuple[PlannedStep, ...]
+    says: str
 
 
 def apply(
@@ -130,13 +148,33 @@ def preview(plan: Plan, folder: Path, sessions: Mapping[str, Session], stores: M
         elif intent is None and plans.state(operation.capabilities, seen) != operation.state:
             differs.append(f"the target, or what is beside it, is not as it was when the plan was made: {seen.state}")
         if operation.destination is not None and not history.tried & {"publish"}:
-            prefix, _, address = operation.destination.address.partition(":")
-            stored = dict(stores[prefix].observe(address))
-            if stored != dict(operation.destination.observed):
-                planned = dict(operation.destination.observed)
-                differs.append(f"{operation.destination.address} is {stored}, it was {planned}")
+            place = operation.destination
+            moved = place.changed(stores[place.store].observe(place.own_address))
+            if moved is not None:
+                differs.append(moved)
         said.append(Difference(operation.number, progress, left, tuple(differs)))
     return said
+
+
+def preview_rollback(plan: Plan, folder: Path) -> list[Return]:
+    """What `rollback` would do by the journal alone, the last operation first."""
+    found = histories.of(plan, journal.read(folder))
+    told = []
+    for operation in reversed(plan.operations):
+        past = found[operation.number]
+        changed = tuple(step for step in reversed(operation.steps) if step.step in past.tried & EFFECTS)
+        if past.unknown is not None:
+            says, changed = f"another version of nhiscan wrote {past.unknown}: a person has to look", ()
+        elif past.end is not None:
+            says, changed = f"{past.end.replace('_', ' ')}: nothing would be done", ()
+        elif not past.is_begun:
+            says, changed = "was not begun, and would not be begun any more", ()
+        elif "delete" in past.done:
+            says, changed = "the old one is deleted, it can only be carried on", ()
+        else:
+            says = "would be taken back"
+        told.append(Return(operation.number, changed, says))
+    return told
 
 
 def check(plan: Plan) -> None:
@@ -274,7 +312,7 @@ def _changed(operation: Operation, session: Session) -> list[str]:
 def _store(operation: Operation, stores: Mapping[str, Store]) -> Store | None:
     if operation.destination is None:
         return None
-    return stores[operation.destination.address.partition(":")[0]]
+    return stores[operation.destination.store]
 
 
 def _result(plan: Plan, found: Mapping[int, History], worked: list[Progress]) -> Result:
@@ -295,4 +333,16 @@ def _result(plan: Plan, found: Mapping[int, History], worked: list[Progress]) ->
     return Result("waiting", told, first.says, first.waits_for, first.since, first.until)
 
 
-__all__ = ["EXIT_CODES", "STOP", "Difference", "Result", "apply", "check", "preview", "rollback", "status"]
+__all__ = [
+    "EXIT_CODES",
+    "STOP",
+    "Difference",
+    "Result",
+    "Return",
+    "apply",
+    "check",
+    "preview",
+    "preview_rollback",
+    "rollback",
+    "status",
+]

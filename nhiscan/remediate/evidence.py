@@ -21,11 +21,10 @@ from nhiscan.errors import NhiscanError
 from nhiscan.remediate import approvals, bundle, inventory, journal, people, written
 from nhiscan.remediate import plan as plans
 from nhiscan.remediate.bundle import BundleError
+from nhiscan.remediate.contract import EFFECTS
 from nhiscan.remediate.journal import Record
 from nhiscan.remediate.plan import Decision, Operation, Plan
 
-# Steps that change something: what they did is only seen by a scan that began later.
-EFFECTS: Final[frozenset[str]] = frozenset({"create", "stage", "publish", "off", "delete", "on", "restore", "discard"})
 _SIGNATURE: Final = "signature of the bundle"
 _AFTER: Final = "scan after"
 

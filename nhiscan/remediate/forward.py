@@ -251,12 +251,9 @@ def _is_stored_as_planned(work: Work) -> None:
     destination = work.operation.destination
     if work.store is None or destination is None:
         return
-    seen = dict(work.asked(lambda: work.kept.observe(work.address)))
-    if seen != dict(destination.observed):
-        raise HaltError(
-            f"{destination.address} is not as the plan knew it: it is {seen}, it was {dict(destination.observed)}; "
-            "roll this back, or put it back as it was",
-        )
+    moved = destination.changed(work.asked(lambda: work.kept.observe(work.address)))
+    if moved is not None:
+        raise HaltError(f"{moved}; roll this back, or put it back as it was")
 
 
 def _quiet(work: Work, planned: PlannedStep) -> None:

@@ -74,6 +74,22 @@ class Destination:
     names: Mapping[str, str]
     observed: Mapping[str, str]
 
+    @property
+    def store(self) -> str:
+        """The prefix by which the store is found."""
+        return self.address.partition(":")[0]
+
+    @property
+    def own_address(self) -> str:
+        """As the store itself takes it."""
+        return self.address.partition(":")[2]
+
+    def changed(self, seen: Mapping[str, str]) -> str | None:
+        """What the store says otherwise than when the plan was made; None: nothing."""
+        if dict(seen) == dict(self.observed):
+            return None
+        return f"{self.address} is not as the plan knew it: it is {dict(seen)}, it was {dict(self.observed)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Consumer:

@@ -169,8 +169,11 @@ def grace(wanted: timedelta | None, can: Capabilities) -> timedelta:
     """How long nobody may have used the old one: what was asked for, else what is usual where the provider tells the
     last use and where not, and never less than twice what that tells late.
     """
-    usual = GRACE if can.usage == "last_used" else GRACE_UNSEEN
-    return max(usual if wanted is None else wanted, 2 * can.usage_lag)
+    return max(_usual(can) if wanted is None else wanted, 2 * can.usage_lag)
+
+
+def _usual(can: Capabilities) -> timedelta:
+    return GRACE if can.usage == "last_used" else GRACE_UNSEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,15 +318,16 @@ class _Planner:
                 hint=f"say which with --store {plain(target.native_id)}=ADDRESS",
             )
         self.placed.add(keys[0])
-        prefix, colon, own = address.partition(":")
-        if not colon or not own or prefix not in self.systems.stores:
+        place = Destination(address, {}, {})
+        if not place.own_address or place.store not in self.systems.stores:
             raise PlanError(
                 f"{plain(address)} names no store that nhiscan.toml configures",
                 hint="write the store's name first, such as vault:kv/data/acme/billing; stores here: "
                 + (", ".join(sorted(self.systems.stores)) or "none"),
             )
-        observed = dict(self.systems.stores[prefix].observe(own))
-        return Destination(address, self._names(address, given, parts, _stored_names(observed)), observed)
+        observed = dict(self.systems.stores[place.store].observe(place.own_address))
+        kept_as = self._names(address, given, parts, _stored_names(observed))
+        return dataclasses.replace(place, names=kept_as, observed=observed)
 
     def _names(
         self, address: str, given: Mapping[str, str], parts: tuple[str, ...], stored: Collection[str]
@@ -351,9 +355,8 @@ class _Planner:
         lets = self.systems.permissions.get(target.provider, {})
         needed = dict(lets.get(target.kind) or lets.get(target.thing_kind) or {})
         if destination is not None:
-            prefix = destination.address.partition(":")[0]
             for kinds in self.systems.permissions.values():
-                for step, own in kinds.get(prefix, {}).items():
+                for step, own in kinds.get(destination.store, {}).items():
                     if step != "observe":
                         needed[step] = (*needed.get(step, ()), *own)
         return needed
@@ -399,7 +402,7 @@ class _Planner:
             yield "nobody is known to use it, which is not to say that nobody does"
         if can.usage == "none":
             yield "the provider tells no last use of it: that nobody misses it cannot be seen there"
-        usual = GRACE if can.usage == "last_used" else GRACE_UNSEEN
+        usual = _usual(can)
         if waits < usual and action == "rotate" and self.given.mode == "routine":
             yield f"the old one goes after {_length(waits)} without use; {_length(usual)} is usual"
         for name, value in scanned.tags(self.con, thing):

@@ -140,7 +140,7 @@ class Work:
     def address(self) -> str:
         """Without the prefix by which the store was found."""
         assert self.operation.destination is not None  # noqa: S101 - engine.check refuses such a plan
-        return self.operation.destination.address.partition(":")[2]
+        return self.operation.destination.own_address
 
     @property
     def kept(self) -> Store:
