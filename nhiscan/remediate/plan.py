@@ -173,7 +173,8 @@ def steps(
     *,
     grace: timedelta,
     observe: timedelta,
-    persons: int,
+    is_partner_owned: bool,
+    is_privileged: bool,
     permissions: Mapping[str, tuple[str, ...]],
 ) -> tuple[PlannedStep, ...]:
     """The steps of an operation, from what its provider can do.
@@ -210,7 +211,9 @@ def steps(
             PlannedStep(
                 step,
                 decision,
-                {None: 0, "start": 1, "off": persons, "delete": 2}[decision],
+                0
+                if decision is None
+                else persons(decision, is_partner_owned=is_partner_owned, is_privileged=is_privileged),
                 int(waits.get(step, timedelta(0)).total_seconds()),
                 can.rollback.get(step) if step != "delete" else None,
                 permissions.get(step, ()),
@@ -357,7 +360,8 @@ def _check_operations(plan: Plan) -> None:
             plan.mode,
             grace=waits.get("quiet", timedelta(0)),
             observe=waits.get("observe", timedelta(0)),
-            persons=persons("off", is_partner_owned=operation.is_partner_owned, is_privileged=operation.is_privileged),
+            is_partner_owned=operation.is_partner_owned,
+            is_privileged=operation.is_privileged,
             permissions={step.step: step.permissions for step in operation.steps},
         )
         parts, place = operation.capabilities.parts, operation.destination

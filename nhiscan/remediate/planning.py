@@ -265,9 +265,8 @@ class _Planner:
                 self.given.mode,
                 grace=waits,
                 observe=OBSERVE if self.given.observe is None else self.given.observe,
-                persons=plans.persons(
-                    "off", is_partner_owned=thing.is_partner_owned, is_privileged=thing.is_privileged
-                ),
+                is_partner_owned=thing.is_partner_owned,
+                is_privileged=thing.is_privileged,
                 permissions=permissions,
             )
         except PlanError as error:

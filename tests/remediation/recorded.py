@@ -133,7 +133,8 @@ def plan(who: Persons, scan_id: str, *, plan_id: str = "plan-1", target: Target 
             "routine",
             grace=timedelta(hours=1),
             observe=timedelta(hours=1),
-            persons=2,
+            is_partner_owned=True,
+            is_privileged=False,
             permissions={"off": ("iam:UpdateAccessKey",)},
         ),
     )

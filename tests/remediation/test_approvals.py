@@ -369,7 +369,16 @@ def test_what_would_not_count_is_not_written(plan: Plan, who: Persons, tmp_path:
 def test_a_decision_that_nothing_asks_for_is_not_written(who: Persons, tmp_path: Path, plan: Plan) -> None:
     (operation,) = plan.operations
     can = dataclasses.replace(operation.capabilities, can_delete=False)
-    steps = plans.steps("revoke", can, "routine", grace=timedelta(1), observe=timedelta(1), persons=2, permissions={})
+    steps = plans.steps(
+        "revoke",
+        can,
+        "routine",
+        grace=timedelta(1),
+        observe=timedelta(1),
+        is_partner_owned=True,
+        is_privileged=False,
+        permissions={},
+    )
     only_off = dataclasses.replace(operation, action="revoke", capabilities=can, steps=steps, destination=None)
     made = plans.signed(dataclasses.replace(plan, operations=(only_off,)), who.signer(REQUESTER))
     with pytest.raises(ApprovalError, match="nothing in plan plan-1 asks for a decision 'delete'") as caught:

@@ -388,11 +388,24 @@ def test_who_has_to_agree(decision: Any, is_partner_owned: bool, is_privileged: 
     ),
     action=st.sampled_from(["rotate", "revoke"]),
     mode=st.sampled_from(["routine", "contain"]),
-    persons=st.integers(1, 2),
+    is_partner_owned=st.booleans(),
+    is_privileged=st.booleans(),
 )
-def test_nothing_ends_without_a_decision(can: Capabilities, action: Any, mode: Any, persons: int) -> None:
+def test_nothing_ends_without_a_decision(
+    can: Capabilities, action: Any, mode: Any, is_partner_owned: bool, is_privileged: bool
+) -> None:
+    day = timedelta(1)
     try:
-        made = plans.steps(action, can, mode, grace=timedelta(1), observe=timedelta(1), persons=persons, permissions={})
+        made = plans.steps(
+            action,
+            can,
+            mode,
+            grace=day,
+            observe=day,
+            is_partner_owned=is_partner_owned,
+            is_privileged=is_privileged,
+            permissions={},
+        )
     except PlanError:
         return
     names = [step.step for step in made]
@@ -401,7 +414,8 @@ def test_nothing_ends_without_a_decision(can: Capabilities, action: Any, mode: A
     assert len(set(names)) == len(names)
     for step in made:
         if step.step in ("off", "delete"):
-            assert (step.decision, step.persons) == (step.step, 2 if step.step == "delete" else persons)
+            needs_two = step.step == "delete" or is_partner_owned or is_privileged
+            assert (step.decision, step.persons) == (step.step, 2 if needs_two else 1)
     if "off" in names and "delete" in names:
         assert names.index("off") < names.index("observe") < names.index("delete")
     if "delete" in names:

@@ -171,7 +171,9 @@ def plan(
         reach=(),
         is_partner_owned=False,
         is_privileged=False,
-        steps=plans.steps(action, can, mode, grace=grace, observe=observe, persons=1, permissions={}),
+        steps=plans.steps(
+            action, can, mode, grace=grace, observe=observe, is_partner_owned=False, is_privileged=False, permissions={}
+        ),
     )
     made = Plan(
         plan_id="plan-1",

@@ -100,7 +100,16 @@ def test_a_user_is_frozen_and_never_deactivated() -> None:
         target = user(org.acme, org.acme.partner_user)
         can = org.session.capabilities(target)
         assert (can.overlap, can.maker, can.can_turn_off, can.can_delete) == (0, "nobody", True, False)
-        planned = steps("revoke", can, "routine", grace=DAY, observe=DAY, persons=1, permissions={})
+        planned = steps(
+            "revoke",
+            can,
+            "routine",
+            grace=DAY,
+            observe=DAY,
+            is_partner_owned=False,
+            is_privileged=False,
+            permissions={},
+        )
         assert [step.step for step in planned] == ["off", "observe", "prove"]
         assert "tokens" in can.effects["off"].lower()
         with pytest.raises(RefusedError, match="not offered"):
@@ -324,7 +333,16 @@ def test_a_token_is_only_ever_revoked() -> None:
     with remediated() as org:
         target = legacy(org)
         can = org.session.capabilities(target)
-        planned = steps("revoke", can, "routine", grace=DAY, observe=DAY, persons=1, permissions={})
+        planned = steps(
+            "revoke",
+            can,
+            "routine",
+            grace=DAY,
+            observe=DAY,
+            is_partner_owned=False,
+            is_privileged=False,
+            permissions={},
+        )
         assert [(step.step, step.persons) for step in planned] == [("delete", 2), ("prove", 0)]
         for step in ("off", "on"):
             with pytest.raises(RefusedError):
