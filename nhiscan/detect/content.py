@@ -180,7 +180,7 @@ def windows(data: bytes, more: Read) -> Iterator[Window]:
         line += _lines(data, start)
         offset += start
         begin = max(data.rfind(b"\n", 0, start), data.rfind(b"\r", 0, start)) + 1
-        column = _signs(data[begin:start]) + (0 if begin else column)
+        column = text.signs(data[begin:start], "ignore") + (0 if begin else column)
         first = end - start
         data = data[start:]
 
@@ -199,9 +199,7 @@ def _recoded(more: Read, decode: Callable[[bytes, bool], str]) -> Read:
 
 def _lines(data: bytes, end: int) -> int:
     """How many lines end before `end`; a lone CR ends one as well."""
-    returns = data.count(b"\r", 0, end)
-    return data.count(b"\n", 0, end) + (returns - data.count(b"\r\n", 0, end) if returns else 0)
-
-
-def _signs(data: bytes) -> int:
-    return len(data) if data.isascii() else len(data.decode("utf-8", "ignore"))
+    lines = data.count(b"\n", 0, end)
+    if data.find(b"\r", 0, end) >= 0:  # far faster than to count them, and few texts have any
+        lines += data.count(b"\r", 0, end) - data.count(b"\r\n", 0, end)
+    return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from re import _constants as constants  # type: ignore[attr-defined] # the parser has no public name
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
@@ -17,15 +18,21 @@ _SHORTEST: Final = 2
 _SHORTEST_ENCODED: Final = 4
 
 
+@lru_cache(maxsize=8)
+def parsed(pattern: bytes) -> Any:
+    """A pattern's parts, which nobody may change: several ask for those of one pattern after each other."""
+    return parser.parse(pattern)
+
+
 def required(pattern: bytes) -> frozenset[bytes]:
     """Texts in lower case of which one, however it is written, stands in every match; empty: none is known."""
-    found = _best(parser.parse(pattern))
+    found = _best(parsed(pattern))
     return frozenset(found) if found and min(map(len, found)) >= _SHORTEST else frozenset()
 
 
 def first(pattern: bytes) -> tuple[bytes, ...]:
     """Texts of which one begins every match; empty where none is known or the pattern ignores case."""
-    tree = parser.parse(pattern)
+    tree = parsed(pattern)
     if tree.state.flags & constants.SRE_FLAG_IGNORECASE:
         return ()
     started = _start(tree)
@@ -47,7 +54,7 @@ def encoded(texts: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
 
 def holds_hex(pattern: bytes) -> bool:
     """Every match holds a UUID or two dozen hexadecimal digits in a row."""
-    return _holds_hex(parser.parse(pattern))
+    return _holds_hex(parsed(pattern))
 
 
 def _holds_hex(tree: Any) -> bool:

@@ -12,15 +12,14 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cache
-from re import _parser as parser  # type: ignore[attr-defined] # the parser has no public name
+from functools import cache, cached_property
 from typing import Final, NamedTuple
 
 from nhiscan.detect import claims, context, signatures
 from nhiscan.detect.checks import CHECKS
 from nhiscan.detect.detector import Detector
 from nhiscan.detect.leak import VAGUE, OutOfTimeError
-from nhiscan.detect.literals import first
+from nhiscan.detect.literals import first, parsed
 from nhiscan.detect.plan import LONGEST, kept, near_pattern, planned
 from nhiscan.detect.prefilter import Hits, Prefilter
 from nhiscan.detect.runs import BEHIND, Run, run, stretches
@@ -63,14 +62,31 @@ class Place(NamedTuple):
     name: str | None = None  # of the variable that holds it, where the detector knows
 
 
-class _Compiled(NamedTuple):
-    """A detector's patterns; `starts`: texts of which one begins every match, empty where none is known."""
+class _Compiled:
+    """A detector's patterns, each compiled when it is first needed: most texts with a word near a value have no value.
 
-    pattern: re.Pattern[bytes]
-    near: re.Pattern[bytes] | None
-    starts: tuple[bytes, ...]
-    width: int
-    run: Run | None
+    `starts`: texts of which one begins every match, empty where none is known.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._source = detector.pattern.encode()
+        self.starts: tuple[bytes, ...] = first(self._source)
+        self.run: Run | None = run(self._source)
+        _, most = parsed(self._source).getwidth()
+        self.width = int(most) if most < LONGEST else 0
+
+    @cached_property
+    def pattern(self) -> re.Pattern[bytes]:
+        flags = re.match(rb"\(\?[a-z]+\)", self._source)  # flags of the whole pattern stand first
+        head, body = (flags[0], self._source[flags.end() :]) if flags else (b"", self._source)
+        if self._detector.bounds == "word":
+            body = rb"(?<![A-Za-z0-9_])(?:" + body + rb")(?![A-Za-z0-9_])"
+        return re.compile(head + body)
+
+    @cached_property
+    def near(self) -> re.Pattern[bytes] | None:
+        return near_pattern(self._detector.near) if self._detector.near else None
 
 
 class Matcher:
@@ -256,19 +272,7 @@ def matches(detector: Detector, data: bytes, start: int = 0) -> Iterator[Place]:
 
 @cache
 def _compiled(detector: Detector) -> _Compiled:
-    pattern = detector.pattern.encode()
-    _, most = parser.parse(pattern).getwidth()
-    flags = re.match(rb"\(\?[a-z]+\)", pattern)  # flags of the whole pattern stand first
-    head, body = (flags[0], pattern[flags.end() :]) if flags else (b"", pattern)
-    if detector.bounds == "word":
-        body = rb"(?<![A-Za-z0-9_])(?:" + body + rb")(?![A-Za-z0-9_])"
-    return _Compiled(
-        re.compile(head + body),
-        near_pattern(detector.near) if detector.near else None,
-        first(pattern),
-        most if most < LONGEST else 0,
-        run(pattern),
-    )
+    return _Compiled(detector)
 
 
 def _around(data: bytes, words: Iterable[int], width: int) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ from nhiscan.detect import context, generic
 from nhiscan.detect.detector import Detector
 from nhiscan.detect.leak import Leak
 from nhiscan.detect.matcher import Place, shared
-from nhiscan.detect.text import decoded
+from nhiscan.detect.text import decoded, signs
 from nhiscan.secret import Secret
 
 BUDGET_S: Final = 20.0
@@ -85,7 +85,7 @@ class _Lines:
         """Characters of a part."""
         if self._is_ascii:
             return end - start
-        return len(self._data[start:end].decode("utf-8", "surrogateescape"))
+        return signs(self._data[start:end], "surrogateescape")
 
 
 def leak(place: Place, data: bytes, lines: _Lines) -> Leak:

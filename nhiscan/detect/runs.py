@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from re import _constants as constants  # type: ignore[attr-defined] # the parser has no public name
-from re import _parser as parser  # type: ignore[attr-defined]
 from string import ascii_letters, digits
 from typing import Any, Final, NamedTuple
+
+from nhiscan.detect.literals import parsed
 
 _SHORTEST: Final = 12  # rows shorter than this are everywhere
 _MOST: Final = 80  # kinds of signs: with more of them, whole lines are rows
@@ -35,7 +36,7 @@ class Run(NamedTuple):
 
 def run(pattern: bytes) -> Run | None:
     """What every match of a pattern is; None where that says too little."""
-    tree = parser.parse(pattern)
+    tree = parsed(pattern)
     width = int(tree.getwidth()[0])
     members = _members(tree)
     if tree.state.flags & constants.SRE_FLAG_IGNORECASE:

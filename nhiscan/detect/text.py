@@ -6,6 +6,7 @@ import codecs
 from typing import Final
 
 _HEAD: Final = 4_096
+_BLOCK: Final = 1 << 16
 _MARKS: Final = (  # the longer first: UTF-32's mark begins like UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -40,6 +41,17 @@ def encoded(data: bytes) -> tuple[int, str | None]:
         if data.startswith(mark):
             return len(mark), encoding
     return 0, _without_mark(data[:_HEAD])
+
+
+def signs(data: bytes, errors: str) -> int:
+    """How many characters a text in UTF-8 has, with `errors` as in `bytes.decode`.
+
+    It is never held as a whole, as one wide character would make all of them wide.
+    """
+    if data.isascii():
+        return len(data)
+    decode = codecs.getincrementaldecoder("utf-8")(errors).decode
+    return sum(len(decode(data[at : at + _BLOCK])) for at in range(0, len(data), _BLOCK)) + len(decode(b"", True))
 
 
 def is_binary(data: bytes) -> bool:
