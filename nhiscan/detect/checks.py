@@ -42,6 +42,7 @@ _LONG_RANDOM: Final = 16
 _FEWEST_DIGITS: Final = 2
 _CHANGES: Final = 0.25  # of the signs, followed by one of another sort: hexadecimal digits have 0.47, words none
 _CHANGES_OF_A_NAME: Final = 0.4
+_CHANGES_OF_HEX: Final = 0.15  # of a number whose length is known
 _DIGITS: Final = re.compile(r"\d+")
 _CHANGES_WITHOUT_DIGIT: Final = 0.4
 
@@ -98,6 +99,15 @@ def aws_secret(value: str) -> bool:
 def random_value(value: str) -> bool:
     """A piece of it changes between small letters, capitals and digits too often for a name, a version or a path."""
     return not _OF_A_DIGEST.match(value) and any(map(_is_random, _PIECES.split(value)))
+
+
+def changing_signs(value: str) -> bool:
+    """Small letters, capitals and digits change as no name does: enough where its maker is named beside it."""
+    signs = "".join(filter(str.isalnum, value))
+    changes = sum(_variety(a + b) > 1 for a, b in pairwise(signs))
+    if _HEX.fullmatch(signs):
+        return changes >= _CHANGES_OF_HEX * len(signs)
+    return changes >= (_CHANGES if has_digit(signs) else _CHANGES_WITHOUT_DIGIT) * len(signs)
 
 
 def random_uuid(value: str) -> bool:
@@ -216,6 +226,7 @@ CHECKS: Final[Mapping[str, Check]] = {
         aws_secret,
         random_value,
         random_uuid,
+        changing_signs,
         has_digit,
         letters_and_digits,
         chosen_password,

@@ -140,3 +140,13 @@ def test_a_uuid_that_a_person_typed_is_no_secret() -> None:
 )
 def test_a_password_of_ones_own_has_three_sorts_of_signs_and_stands_in_no_manual(password: str, is_own: bool) -> None:
     assert checks.own_password(password) is is_own
+
+
+@pytest.mark.parametrize("value", ["9f3b07c2e815d64a0c7e", "q7Lw2ZkR-xTf4_mNc", "RhENBNYdptSkxcBIfB4QST"])
+def test_beside_the_name_of_its_maker_a_value_need_not_change_as_often(value: str) -> None:
+    assert checks.changing_signs(value)
+
+
+@pytest.mark.parametrize("value", ["get_orders_of_region_two", "00000000000000000000ffff", "PascalCaseNameOfAClass"])
+def test_not_even_there_is_a_name_or_a_round_number_one(value: str) -> None:
+    assert not checks.changing_signs(value)

@@ -27,8 +27,10 @@ _GROUPS: Final = frozenset(
         "marketing",
         "monitoring",
         "payments",
+        "services",
         "storage",
         "support",
+        "tokens",
     }
 )
 _SERVICES: Final = [
@@ -140,7 +142,9 @@ def test_passwords_of_manuals_and_places_for_one_are_left_alone(text: str) -> No
     assert leaks(text) == []
 
 
-@pytest.mark.parametrize("name", ["datadog", "cloudflare", "linode", "sonarsource", "webflow", "pipedrive", "newrelic"])
+@pytest.mark.parametrize(
+    "name", ["datadog", "cloudflare", "linode", "sonarsource", "webflow", "pipedrive", "newrelic", "meraki"]
+)
 def test_a_digest_beside_the_name_of_a_service_is_no_key_of_it(name: str) -> None:
     assert leaks(f"{name}/agent:7 sha256:<<[0-9a-f]{{64}}>> sha1:<<[0-9a-f]{{40}}>> md5:<<[0-9a-f]{{32}}>>") == []
 
