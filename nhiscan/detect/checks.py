@@ -42,6 +42,7 @@ _LONG_RANDOM: Final = 16
 _FEWEST_DIGITS: Final = 2
 _CHANGES: Final = 0.25  # of the signs, followed by one of another sort: hexadecimal digits have 0.47, words none
 _CHANGES_OF_A_NAME: Final = 0.4
+_CHANGES_OF_LETTERS: Final = 0.45
 _CHANGES_OF_HEX: Final = 0.15  # of a number whose length is known
 _DIGITS: Final = re.compile(r"\d+")
 _CHANGES_WITHOUT_DIGIT: Final = 0.4
@@ -107,7 +108,7 @@ def changing_signs(value: str) -> bool:
     changes = sum(_variety(a + b) > 1 for a, b in pairwise(signs))
     if _HEX.fullmatch(signs):
         return changes >= _CHANGES_OF_HEX * len(signs)
-    return changes >= (_CHANGES if has_digit(signs) else _CHANGES_WITHOUT_DIGIT) * len(signs)
+    return changes >= (_CHANGES if has_digit(signs) else _CHANGES_OF_LETTERS) * len(signs)
 
 
 def random_uuid(value: str) -> bool:
