@@ -30,7 +30,6 @@ from . import (
     flows,
     groups,
     logins,
-    metadata,
     objects,
     probe,
     secrets,
@@ -46,7 +45,6 @@ from .org import Org
 
 # Every part of an org, in the order in which they are read: what is referred to comes first.
 PARTS: Final[tuple[Callable[[Org], Iterator[Record]], ...]] = (
-    metadata.records,
     probe.records,
     groups.records,
     users.records,
@@ -138,6 +136,7 @@ class Salesforce:
             metadata_folder=self.metadata_folder,
             is_register=self.is_register,
         )
+        org.read_metadata()
         for part in PARTS:
             for record in part(org):
                 yield org.remember(record)

@@ -11,15 +11,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote
-
-from nhiscan.model import Record
-
-from .api import Refusal
-
-if TYPE_CHECKING:
-    from .org import Org
 
 _MOST_BYTES: Final = 20 * 1024 * 1024  # of one file: an object with thousands of fields has a few
 _MOST_FILES: Final = 20_000
@@ -104,15 +97,6 @@ class Retrieved:
     def first(self, kind: str) -> Node | None:
         """The one file of a kind of which an org has one, such as its settings."""
         return next((file.root for file in self.of(kind)), None)
-
-
-def records(org: Org) -> Iterator[Record]:
-    """Reads the folder for the parts that follow; files that cannot be read become coverage."""
-    if org.metadata_folder is not None:
-        org.retrieved = read(org.metadata_folder)
-        for problem in org.retrieved.problems:
-            org.tally.refuse(Refusal("failed", problem.file, problem.reason), *problem.datasets)
-    yield from ()
 
 
 def read(folder: Path) -> Retrieved:

@@ -12,7 +12,7 @@ from nhiscan.model import AppSettings, Identity, Record, Resource
 
 from .api import Api, Json, Refusal
 from .coverage import Tally
-from .metadata import Retrieved
+from .metadata import Retrieved, read
 from .words import id18
 
 
@@ -64,6 +64,13 @@ class Org:
     def scanner_id(self) -> str:
         """The user id (18) that this scan is."""
         return self.api.login.user_id
+
+    def read_metadata(self) -> None:
+        """Reads the folder for all parts; files that cannot be read become coverage."""
+        if self.metadata_folder is not None:
+            self.retrieved = read(self.metadata_folder)
+            for problem in self.retrieved.problems:
+                self.tally.refuse(Refusal("failed", problem.file, problem.reason), *problem.datasets)
 
     def remember(self, record: Record) -> Record:
         """Called for each record on its way out, so that later parts can refer to what is there."""
