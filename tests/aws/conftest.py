@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,26 +15,17 @@ from fixtures.aws.faults import Relay
 from fixtures.aws.simulator import Simulator
 from fixtures.aws.world import read_estate
 from nhiscan.collect import Context, load, run
-from nhiscan.model import Coverage, Record
+from nhiscan.model import Coverage
 from nhiscan.secret import Secret
 from tests.aws.rotation import Aws
+from tests.scans import Said
 
 AS_OF = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CALLER = "AKIA000000000EXAMPLE"
 
 
-@dataclass(frozen=True)
-class Scan:
+class Scan(Said):
     """What one run of the collector said."""
-
-    records: list[Record]
-
-    def of(self, table: str) -> list[Any]:
-        return [record for record in self.records if record.table == table]
-
-    def one(self, table: str, **wanted: object) -> Any:
-        (found,) = [r for r in self.of(table) if all(getattr(r, name) == value for name, value in wanted.items())]
-        return found
 
     def coverage(self, dataset: str, tenant_id: str = "aws:111111111111") -> Coverage:
         found: Coverage = self.one("coverage", dataset=dataset, tenant_id=tenant_id)

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from fixtures.hubspot.simulator import READING, Simulator
 from nhiscan.collect import Context, load, run
-from nhiscan.model import Coverage, Record
+from nhiscan.model import Coverage
 from nhiscan.secret import Secret
+from tests.scans import Said
 
 TENANT = "hubspot:4711001"
 
 
-@dataclass(frozen=True)
-class Scan:
+class Scan(Said):
     """What one run of the collector said."""
-
-    records: list[Record]
-
-    def of(self, table: str) -> list[Any]:
-        return [record for record in self.records if record.table == table]
-
-    def one(self, table: str, **wanted: object) -> Any:
-        (found,) = [r for r in self.of(table) if all(getattr(r, name) == value for name, value in wanted.items())]
-        return found
 
     def identity(self, name: str) -> Any:
         return self.one("identities", identity_id=f"{TENANT}:{name}")

@@ -14,27 +14,17 @@ from fixtures.salesforce.simulator import running
 from fixtures.salesforce.world import TIERS, World
 from nhiscan import http
 from nhiscan.collect import Context, load, run
-from nhiscan.model import Coverage, Record
+from nhiscan.model import Coverage
 from nhiscan.secret import Secret
+from tests.scans import Said
 
 AS_OF = datetime(2026, 1, 31, 12, tzinfo=UTC)
 KEY = b"k" * 32
 DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Scan:
+class Scan(Said):
     """What one run of the collector said."""
-
-    records: list[Record]
-
-    def of(self, table: str, **wanted: object) -> list[Any]:
-        found = [record for record in self.records if record.table == table]
-        return [r for r in found if all(getattr(r, name) == value for name, value in wanted.items())]
-
-    def one(self, table: str, **wanted: object) -> Any:
-        (found,) = self.of(table, **wanted)
-        return found
 
     def coverage(self, dataset: str) -> Coverage:
         found: Coverage = self.one("coverage", dataset=dataset)

@@ -14,8 +14,9 @@ import pytest
 from fixtures.vault.estate import Admin, Seeded, seed
 from fixtures.vault.server import binary, running
 from nhiscan.collect import Context, load, run
-from nhiscan.model import Coverage, Record
+from nhiscan.model import Coverage
 from nhiscan.secret import Secret
+from tests.scans import Said
 from tests.vault.rotated import furnish
 
 AS_OF = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -30,19 +31,8 @@ IN_NAMESPACES = "\n".join(
 )
 
 
-@dataclass(frozen=True)
-class Scan:
+class Scan(Said):
     """What one run of the collector said."""
-
-    records: list[Record]
-
-    def of(self, table: str, **wanted: object) -> list[Any]:
-        found = [record for record in self.records if record.table == table]
-        return [r for r in found if all(getattr(r, name) == value for name, value in wanted.items())]
-
-    def one(self, table: str, **wanted: object) -> Any:
-        (found,) = self.of(table, **wanted)
-        return found
 
     def coverage(self, dataset: str) -> Coverage:
         found: Coverage = self.one("coverage", dataset=dataset)
