@@ -14,13 +14,12 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
-from nhiscan import atomic, narrow
+from nhiscan import atomic, narrow, statements
 from nhiscan.errors import StoreError
 from nhiscan.lifecycle.decisions import RefusedError
 from nhiscan.printable import guarded, plain
@@ -96,7 +95,7 @@ def make(
     """
     partner_id, name = narrow.find_partner(con, partner)
     values = {"partner": partner_id, "kind": kind, "today": at.date()}
-    found = con.execute(_sql("items"), values).fetchall()
+    found = con.execute(statements.sql("nhiscan.lifecycle", "attest_items"), values).fetchall()
     if not found:
         raise RefusedError(
             f"the scan knows nothing of {name} that a statement about {kind} could name",
@@ -198,7 +197,3 @@ def _workbook(path: Path, rows: Sequence[Sequence[Any]]) -> None:
         help_.append(told)
     help_.column_dimensions["B"].width = 110
     book.save(path)
-
-
-def _sql(name: str) -> str:
-    return resources.files("nhiscan.lifecycle").joinpath(f"attest_{name}.sql").read_text(encoding="utf-8")

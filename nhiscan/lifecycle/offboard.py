@@ -10,12 +10,11 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from importlib import resources
 from typing import Any, Final
 
 import duckdb
 
-from nhiscan import ledger, moments
+from nhiscan import ledger, moments, statements
 from nhiscan.errors import ConfigError
 from nhiscan.lifecycle import commands
 from nhiscan.model import Offboarding, OffboardingStep, Record
@@ -123,13 +122,14 @@ def plan(
     """
     partner_id, name = partner
     records = list(said)
-    origin, offboarding, steps = _open_one(con, records, partner_id, contract)
+    known, steps_of = standing(con, records, partner_id)
+    origin, offboarding = _open_one(known, partner_id, contract)
     events = _events(con, partner_id)
     gaps: list[str] = []
     if offboarding is None:
         gaps += [
             f"{each.offboarding_id} of this partner was closed on {each.closed_at:%Y-%m-%d}: this is another"
-            for each in standing(con, records, partner_id)[0]
+            for each in known
             if each.closed_at is not None
         ]
         event = _event(events, partner_id, contract, due, at)
@@ -156,7 +156,7 @@ def plan(
     ]
     if event is not None and event.ends_at is not None and event.ends_at > at:
         gaps.append(f"contract {event.contract_id} has not ended yet: access may be wanted until {event.last_day}")
-    tasks = _tasks(con, offboarding, steps, event)
+    tasks = _tasks(con, offboarding, steps_of.get(offboarding.offboarding_id, []), event)
     gaps += _undecided(con, partner_id)
     return Plan(offboarding, origin, name, because, tuple(tasks), tuple(gaps))
 
@@ -255,13 +255,10 @@ def is_in_ledger(record: Offboarding | OffboardingStep) -> bool:
     return record.register_row is None or ledger.is_row(record.register_row)
 
 
-def _open_one(
-    con: duckdb.DuckDBPyConnection, records: Sequence[Record], partner_id: str, contract: str | None
-) -> tuple[str, Offboarding | None, list[OffboardingStep]]:
-    found, steps = standing(con, records, partner_id)
-    meant = [each for each in found if each.closed_at is None and contract in (None, each.contract_id or contract)]
+def _open_one(known: Sequence[Offboarding], partner_id: str, contract: str | None) -> tuple[str, Offboarding | None]:
+    meant = [each for each in known if each.closed_at is None and contract in (None, each.contract_id or contract)]
     if not meant:
-        return "new", None, []
+        return "new", None
     if len(meant) > 1:
         ids = ", ".join(f"{each.offboarding_id} (contract {each.contract_id or 'not named'})" for each in meant)
         raise ConfigError(
@@ -269,11 +266,14 @@ def _open_one(
             hint="choose one with --contract, or close those that are not meant",
         )
     (one,) = meant
-    return "ledger" if is_in_ledger(one) else str(one.register_row), one, steps[one.offboarding_id]
+    return "ledger" if is_in_ledger(one) else str(one.register_row), one
 
 
 def _events(con: duckdb.DuckDBPyConnection, partner_id: str) -> list[_Event]:
-    return [_Event(*row) for row in con.execute(_sql("events.sql"), {"partner": partner_id}).fetchall()]
+    return [
+        _Event(*row)
+        for row in con.execute(statements.sql("nhiscan.lifecycle", "events"), {"partner": partner_id}).fetchall()
+    ]
 
 
 def _event(
@@ -356,8 +356,8 @@ def _tasks(
     con: duckdb.DuckDBPyConnection, offboarding: Offboarding, steps: Sequence[OffboardingStep], event: _Event | None
 ) -> list[Task]:
     """What was written down, in its order, then what was found since; a new plan is all found."""
-    columns, rows = _holdings(con, offboarding.partner_id)
-    found = {row["thing_id"]: row for row in (dict(zip(columns, each, strict=True)) for each in rows)}
+    rows = statements.rows(con, statements.sql("nhiscan.lifecycle", "offboard"), {"partner": offboarding.partner_id})
+    found = {row["thing_id"]: row for row in rows}
     guides = commands.guides(
         con,
         [(row["thing_kind"], row["thing_id"], row["provider"] or "", row["action"]) for row in found.values()],
@@ -452,13 +452,8 @@ def _written(
 
 
 def _owner(con: duckdb.DuckDBPyConnection, partner_id: str) -> tuple[str | None, str | None]:
-    row = con.execute(_sql("offboard_owner.sql"), {"partner": partner_id}).fetchone()
+    row = con.execute(statements.sql("nhiscan.lifecycle", "offboard_owner"), {"partner": partner_id}).fetchone()
     return (None, None) if row is None else (row[0], row[1])
-
-
-def _holdings(con: duckdb.DuckDBPyConnection, partner_id: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    con.execute(_sql("offboard.sql"), {"partner": partner_id})
-    return [column[0] for column in con.description or ()], con.fetchall()
 
 
 def _undecided(con: duckdb.DuckDBPyConnection, partner_id: str) -> list[str]:
@@ -472,7 +467,3 @@ def _undecided(con: duckdb.DuckDBPyConnection, partner_id: str) -> list[str]:
         f"{name} may be the partner's ({relation}: {evidence}); decide with `nhiscan attribute` and scan again"
         for name, relation, evidence in rows
     ]
-
-
-def _sql(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
