@@ -14,7 +14,7 @@ from typing import IO, Final
 
 from nhiscan.detect import git_history, globs, work
 from nhiscan.detect.git_objects import MESSAGES, Found, Item, Searcher, batches
-from nhiscan.detect.git_process import Git, GitError, cloned, opened
+from nhiscan.detect.git_process import Git, GitError, TooLargeError, cloned, opened
 from nhiscan.detect.leak import Commit, Counts, Leak, Leaked, Profile, Said, Unread
 from nhiscan.errors import CollectError
 from nhiscan.secret import Secret
@@ -23,6 +23,7 @@ BUDGET_S: Final = 30.0
 LARGEST: Final = 1 << 30
 MOST_PLACES: Final = 200  # of one value, and of one reason for which something is not read
 _WHOLE: Final = "."  # the path of what concerns the repository as such
+_UNCOMPARED: Final = "commits cannot be compared, so it is not known which brought what"
 _BUNDLE: Final = b"# v"
 
 
@@ -176,7 +177,7 @@ class _Scan:
                         path = names[name] = name.decode("utf-8", "surrogateescape")
                     paths[bytes.fromhex(oid.decode())] = path
         except GitError as error:
-            self._gap(f"the history cannot be followed to its end: {error}")
+            self._gap("the history cannot be followed to its end", error)
         return paths
 
     def _objects(self, paths: dict[bytes, str], commits: IO[bytes]) -> Iterator[Item]:
@@ -233,21 +234,24 @@ class _Scan:
             try:
                 current = git_history.tree(self.git, head, wanted)
             except GitError as error:
-                self._gap(f"the newest commit cannot be read: {error}")
+                self._gap("the newest commit cannot be read", error)
         if self.commits:
             commits.flush()
             commits.seek(0)
             try:
                 history = git_history.read(self.git, wanted, commits)
+            except TooLargeError as error:
+                self._gap(_UNCOMPARED, error)
             except GitError:  # commits that nothing leads to may have lost their parents, which is nobody's loss
                 try:
                     history = git_history.read(self.git, wanted, None)
                 except GitError as error:
-                    self._gap(f"commits cannot be compared, so it is not known which brought what: {error}")
+                    self._gap(_UNCOMPARED, error)
         return history, current
 
-    def _gap(self, detail: str) -> None:
-        self.unread.append(Unread(_WHOLE, "missing_object", detail))
+    def _gap(self, what: str, error: GitError) -> None:
+        why = "too_large" if isinstance(error, TooLargeError) else "missing_object"
+        self.unread.append(Unread(_WHOLE, why, f"{what}: {error}"))
 
     def _leaks(self, history: git_history.History, current: git_history.Tree, head: str | None) -> Iterator[Leaked]:
         values: dict[tuple[str, str, str, Secret], _Value] = {}
@@ -333,7 +337,7 @@ def _paths(item: Item, stays: dict[str, git_history.Stay], now: set[str]) -> lis
     """All at which an object stood, the current ones first."""
     if item.type in MESSAGES:
         return [MESSAGES[item.type]]
-    return [*sorted(now), *sorted(stays.keys() - now)] or [f"object {item.oid}"]
+    return [*sorted(now), *sorted(stays.keys() - now)] or [item.path or f"object {item.oid}"]
 
 
 def _add(

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 from nhiscan.detect.git_objects import when
-from nhiscan.detect.git_process import Git
+from nhiscan.detect.git_process import Git, TooLargeError
 from nhiscan.detect.leak import Commit
 
+MOST_FILES: Final = 10_000_000  # of one commit: a few folders that hold each other make any number
+_MOST_PATHS: Final = 1_000  # of one file version
 _GITLINK: Final = b"160000"  # mode of a submodule
 _LOG: Final = (
     "log", "-z", "--raw", "-c", "--no-abbrev", "--no-renames", "--date-order", "--reverse",
@@ -56,7 +58,7 @@ def read(git: Git, wanted: Container[bytes], commits: IO[bytes] | None) -> Histo
     """
     history = History()
     starts = ("--all", "--reflog") if commits is None else ("--stdin",)
-    number = 0
+    number = files = 0
     commit: Commit | None = None
     header = b""
     fields: list[bytes] = []
@@ -66,6 +68,7 @@ def read(git: Git, wanted: Container[bytes], commits: IO[bytes] | None) -> Histo
             old, new = fields[many + 1 : 2 * many + 1], fields[2 * many + 1]
             is_submodule = fields[many] == _GITLINK
             fields = []
+            files = _counted(files)
             if not is_submodule and new not in wanted and not any(oid in wanted for oid in old):
                 continue
             path = part.decode("utf-8", "surrogateescape")
@@ -80,11 +83,12 @@ def read(git: Git, wanted: Container[bytes], commits: IO[bytes] | None) -> Histo
                     stay.gone = (number, commit)
             if new in wanted:
                 paths = history.stays.setdefault(new.decode(), {})
-                stay = paths.setdefault(path, Stay((number, commit), number))
-                stay.added = number
+                if path in paths or len(paths) < _MOST_PATHS:
+                    stay = paths.setdefault(path, Stay((number, commit), number))
+                    stay.added = number
         elif part.startswith(b"\1"):
             number += 1
-            header, commit = part[1:], None
+            header, commit, files = part[1:], None, 0
         elif part.startswith((b":", b"\n:")):
             fields = part.lstrip(b"\n").split(b" ")
     return history
@@ -93,14 +97,22 @@ def read(git: Git, wanted: Container[bytes], commits: IO[bytes] | None) -> Histo
 def tree(git: Git, commit: str, wanted: Container[bytes]) -> Tree:
     """Raises: GitError."""
     seen = Tree()
+    files = 0
     for line in git.parts(b"\0", "ls-tree", "-r", "-z", "--full-tree", commit):
         what, _, name = line.partition(b"\t")
         mode, _, oid = what.split(b" ")
+        files = _counted(files)
         if mode == _GITLINK:
             seen.submodules.add(name.decode("utf-8", "surrogateescape"))
-        elif oid in wanted:
-            seen.paths.setdefault(oid.decode(), set()).add(name.decode("utf-8", "surrogateescape"))
+        elif oid in wanted and len(paths := seen.paths.setdefault(oid.decode(), set())) < _MOST_PATHS:
+            paths.add(name.decode("utf-8", "surrogateescape"))
     return seen
+
+
+def _counted(files: int) -> int:
+    if files == MOST_FILES:
+        raise TooLargeError(f"a commit of more than {MOST_FILES:,} files")
+    return files + 1
 
 
 def _commit(header: bytes) -> Commit:

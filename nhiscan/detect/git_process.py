@@ -54,6 +54,10 @@ class GitError(Exception):
     """A git process failed; the text is git's own first words of it."""
 
 
+class TooLargeError(GitError):
+    """What was asked for does not fit, such as a commit whose few folders hold each other again and again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Git:
     """One repository, by its git folder."""
@@ -105,6 +109,8 @@ class Git:
             code = process.wait()
             said.seek(0)
             complaint = _complaint(said.read(_BLOCK))
+            if "out of memory" in complaint.lower():
+                raise TooLargeError(complaint)
             if code != 0 or complaint:
                 raise GitError(complaint or f"git ended with exit code {code}")
 
@@ -119,7 +125,11 @@ class Git:
             stderr=stderr,
             bufsize=_PIPE,
         )
-        with contextlib.suppress(ImportError, AttributeError, OSError):  # Linux only, and up to a limit
+        with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):  # Linux only, and up to a limit
+            import resource
+
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (_most_memory(), _most_memory()))
+        with contextlib.suppress(ImportError, AttributeError, OSError):  # likewise
             import fcntl
 
             fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)  # type: ignore[arg-type]
@@ -127,6 +137,11 @@ class Git:
 
     def _command(self, *arguments: str) -> list[str]:
         return _command(f"--git-dir={self.folder}", *arguments)
+
+
+def _most_memory() -> int:
+    """Bytes that one git may hold, a quarter of the machine's: it keeps all files that one commit changes at once."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
 
 
 def opened(path: str) -> Git:

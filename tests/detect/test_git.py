@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from nhiscan.detect import git, git_process
+from nhiscan.detect import git, git_history, git_process
 from nhiscan.detect.leak import Counts, Leaked, Said, Unread
 from nhiscan.errors import CollectError
 from tests.detect.fake_profile import Tokens
@@ -670,6 +671,46 @@ def test_a_git_that_waits_for_something_is_ended(
     repository.run("config", "include.path", str(tmp_path / "pipe"))
     with pytest.raises(CollectError, match="git does not answer"):
         scanned(repository)
+
+
+def nested(repository: Repository, levels: int) -> None:
+    """A commit of ten folders that hold the same ten folders, and so on: ten to that many files, in as many objects."""
+    oid, mode = repository.run("hash-object", "-w", "--stdin", data=_A.encode()), b"100644"
+    for _ in range(levels):
+        entries = b"".join(b"%b %d\0" % (mode, n) + bytes.fromhex(oid) for n in range(10))
+        oid, mode = repository.run("hash-object", "-t", "tree", "-w", "--stdin", data=entries), b"40000"
+    commit = repository.run("commit-tree", oid, "-m", "nested")
+    repository.run("update-ref", "refs/heads/main", commit)
+
+
+def test_a_commit_of_more_files_than_anybody_has_is_said_and_its_content_searched(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_history, "MOST_FILES", 9_999)
+    nested(repository, 4)
+    said = scanned(repository)
+    assert unread(said) == [(".", "too_large"), (".", "too_large")]
+    assert [(path, value) for path, value, *_ in leaks(said)] == [("0/0/0/0", _A)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems bind no process from outside")
+def test_a_git_that_wants_all_the_memory_is_ended_and_said(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_process, "_most_memory", lambda: 32 << 20)
+    nested(repository, 6)
+    said = scanned(repository)
+    assert unread(said) == [(".", "too_large")]
+    assert "out of memory" in next(one.detail for one in said if isinstance(one, Unread)).lower()
+
+
+def test_of_one_content_at_many_paths_only_so_many_are_kept(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_history, "_MOST_PATHS", 30)
+    nested(repository, 2)
+    said = scanned(repository)
+    assert [is_current for *_, is_current in leaks(said)] == [True] * 30
 
 
 def test_an_author_as_long_as_a_file_takes_no_longer_than_one(repository: Repository) -> None:
