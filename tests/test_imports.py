@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_equal_values_have_the_fingerprint_of_our_own_findings(precise: Profile)
 class Counting:
     """The profile, and how many texts it was asked about."""
 
-    name = "precise"
+    name: ClassVar[str] = "precise"
 
     def __init__(self, profile: Profile) -> None:
         self.times = 0
