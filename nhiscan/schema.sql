@@ -1195,8 +1195,7 @@ create table access_changes ( -- access that a partner's identity got since requ
     requested_by varchar, -- who asked
     approved_by varchar, -- who approved
     problem varchar, -- why the request is no approval, in words
-    days_before bigint, -- days from the approval, else the request, to the change; below zero: it came afterwards
-    names_identity boolean -- false: it names the partner only
+    days_before bigint -- days from the approval, else the request, to the change; below zero: it came afterwards
 );
 
 create table acceptance_facts ( -- one row an acceptance: what rules read

@@ -69,17 +69,17 @@ waiting as (
     cross join (select unnest([0, 1, 2, 3]) as weakness) w
 ),
 candidates as (
-    select n.identity_key, n.what, n.changed_at, a.request_id, true as names_identity
+    select n.identity_key, n.what, n.changed_at, a.request_id
     from new n
     join named m using (identity_key)
     join asked a on a.identity = m.name and coalesce(a.partner_id, n.partner_id) = n.partner_id
     union all
-    select n.identity_key, n.what, n.changed_at, p.request_id, false
+    select n.identity_key, n.what, n.changed_at, p.request_id
     from waiting n
     asof join for_partner p on p.partner_id = n.partner_id and p.weakness = n.weakness and n.changed_on >= p.asked_on
 ),
 best as (
-    select c.identity_key, c.what, c.changed_at, c.names_identity, a.*, c.changed_at::date - a.asked_at::date as days_before
+    select c.identity_key, c.what, c.changed_at, a.*, c.changed_at::date - a.asked_at::date as days_before
     from candidates c
     join asked a using (request_id)
     qualify row_number() over (
@@ -88,7 +88,7 @@ best as (
     ) = 1
 )
 select f.identity_key, f.identity_id, n.what, n.changed_at, b.request_id, b.channel, b.requested_by, b.approved_by,
-    b.problem, b.days_before, b.names_identity
+    b.problem, b.days_before
 from (select distinct identity_key, what, changed_at from new) n
 join identity_facts f using (identity_key)
 left join best b using (identity_key, what, changed_at)
