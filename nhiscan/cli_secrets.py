@@ -140,11 +140,10 @@ def scan(
     else:
         result = formats.as_json(report, kinds) if shape == "json" else formats.as_sarif(report, kinds)
     if output is None:
-        click.echo(result, nl=False)
+        _print(result)
     else:
         _write(output, result)
-    for line in formats.summary(report):
-        click.echo(line, err=True)
+    _print("".join(f"{line}\n" for line in formats.summary(report)), is_error=True)
     sys.exit(EXIT_INCOMPLETE if report.missing else EXIT_FOUND if report.open else 0)
 
 
@@ -223,6 +222,18 @@ def _below(folder: Path, said: Iterable[Said]) -> Iterator[Said]:
 
     for item in said:
         yield item if isinstance(item, Counts) else replace(item, path=(folder / item.path).as_posix())
+
+
+def _print(text: str, *, is_error: bool = False) -> None:
+    """Writes to stdout or stderr; a reader who leaves early, as `head` does, changes nothing of the verdict."""
+    try:
+        click.echo(text, nl=False, err=is_error)
+    except OSError as error:
+        stream, nowhere = sys.stderr if is_error else sys.stdout, os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # for what is flushed at the end
+        os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            raise StoreError(f"cannot write the result: {error.strerror}", hint="check the free space") from error
 
 
 def _write(file: Path, text: str) -> None:

@@ -356,6 +356,26 @@ def test_a_device_without_room_is_said(folder: Path) -> None:
     assert (folder / "full").is_symlink()
 
 
+@pytest.mark.parametrize("shape", ["text", "json", "sarif"])
+@pytest.mark.parametrize(("place", "code"), [("src", 1), ("clean", 0)])
+def test_a_reader_who_has_left_changes_nothing_of_the_verdict(shape: str, place: str, code: int, folder: Path) -> None:
+    command = [sys.executable, "-c", "from nhiscan.cli import main; main()", "secrets", "scan", place, "-f", shape]
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(command, cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert ended.returncode == code
+    assert ended.stderr.startswith(b"searched ")
+
+
+def test_a_full_disk_behind_stdout_is_said(folder: Path) -> None:
+    command = [sys.executable, "-c", "from nhiscan.cli import main; main()", "secrets", "scan", "src"]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(command, cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode == 5
+    assert ended.stderr.startswith(b"error: cannot write the result: No space left on device\n")
+
+
 def test_a_result_is_written_where_a_link_leads(folder: Path) -> None:
     (folder / "reports").mkdir()
     (folder / "out.json").symlink_to("reports/latest.json")
