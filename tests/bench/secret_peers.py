@@ -72,7 +72,8 @@ class Tool:
 
 
 def environment(jobs: int) -> Mapping[str, str]:
-    return {"GOMAXPROCS": str(jobs)}
+    """What tools are run with. Python keeps what it compiles, as it does of an installed program."""
+    return {"GOMAXPROCS": str(jobs), "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def _ours(profile: str) -> Callable[[Path, str, int], list[str]]:

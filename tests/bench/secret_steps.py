@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections import Counter
@@ -121,16 +122,25 @@ def secrets_recall(bench: Bench) -> Iterator[Figure]:
 def pairs(bench: Bench, ours: Tool, theirs: Tool, target: Path, jobs: int, *, count: int | None = None) -> Paired:
     """A B A B, after one run of each that fills its caches.
 
-    Raises: AbsentError when a tool cannot be installed, or does not finish.
+    Raises: AbsentError when a tool cannot be installed, does not finish, or finds nothing: a crash ends with 1 as well.
     """
     programs = {tool.name: tool.installed(bench.folder) for tool in (ours, theirs)}
     taken: dict[str, list[Used]] = {tool.name: [] for tool in (ours, theirs)}
     for number in range(1 + (count or bench.pairs)):
         for tool in (ours, theirs):
             used = _run(bench, tool, programs[tool.name], target, jobs)
+            if not _has_hits(bench, tool):
+                raise AbsentError(f"{tool.name} found nothing")
             if number:
                 taken[tool.name].append(used)
     return Paired(taken[ours.name], taken[theirs.name])
+
+
+def _has_hits(bench: Bench, tool: Tool) -> bool:
+    try:
+        return any(tool.hits((bench.folder / _REPORT).read_text(encoding="utf-8", errors="replace")))
+    except json.JSONDecodeError:
+        return False
 
 
 def found(bench: Bench, tool: Tool, target: Path, *, jobs: int = 1) -> tuple[Used, list[Hit]]:

@@ -9,6 +9,7 @@ import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,13 @@ def test_memory_of_all_processes_is_added_up(tmp_path: Path) -> None:
     start = f"subprocess.Popen([sys.executable, '-c', {hold!r}])"
     parent = f"import subprocess, sys; [child.wait() for child in [{start} for _ in '12']]"
     assert secret_process.watched([sys.executable, "-c", parent], tmp_path / "report").peak_mb > 110
+
+
+@pytest.mark.parametrize("said", ["raise SystemExit(1)", "print('{\"findings\": []}')"], ids=["crash", "nothing"])
+def test_a_run_that_found_nothing_is_not_timed(said: str, tmp_path: Path) -> None:
+    tool = replace(secret_peers.OURS, command=lambda *_: [sys.executable, "-c", said])
+    with pytest.raises(secret_corpus.AbsentError, match="found nothing"):
+        secret_steps.pairs(Bench(tmp_path), tool, tool, tmp_path, 1)
 
 
 def test_ratios_are_those_of_pairs() -> None:
