@@ -108,7 +108,8 @@ def convert(export: Export, place: str, *, root: Path | None, profile: Profile, 
     """An export without its values. `root`: folder of the place, which is taken off paths that begin with it."""
     rows = tuple(_row(found, root, profile, key) for found in export.rows)
     unique = tuple(dict.fromkeys(rows))  # several scans in one export say the same thing twice
-    return Imported(place, export.tool, export.version, export.at, unique, dict(export.unusable))
+    tool, version = readable(blanked(export.tool)), export.version and readable(blanked(export.version))
+    return Imported(place, tool, version, export.at, unique, dict(export.unusable))
 
 
 def _row(found: Foreign, root: Path | None, profile: Profile, key: bytes) -> ImportedRow:

@@ -273,6 +273,11 @@ def test_no_value_is_kept(precise: Profile, tmp_path: Path) -> None:
         assert base64.b64encode(value.encode()).decode()[4:24] not in text
 
 
+def test_a_value_in_place_of_a_tool_or_its_version_is_not_kept(precise: Profile) -> None:
+    odd = replace(export(found(), tool=f"scan {TOKEN}"), version=TOKEN)
+    assert TOKEN[8:] not in repr(imports.convert(odd, "shop", root=None, profile=precise, key=KEY))
+
+
 def test_a_file_is_plain_json_that_names_place_and_tool(precise: Profile, tmp_path: Path) -> None:
     kept(tmp_path, converted(precise, found(value=KEY_ID)))
     told = json.loads((tmp_path / "imports" / "shop.json").read_text())
