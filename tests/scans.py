@@ -9,7 +9,7 @@ from nhiscan.model import Record
 
 
 @dataclass(frozen=True)
-class Said:
+class Collected:
     """Records in the order in which they came; each collector's tests add words of their own."""
 
     records: list[Record]

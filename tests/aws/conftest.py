@@ -18,13 +18,13 @@ from nhiscan.collect import Context, load, run
 from nhiscan.model import Coverage
 from nhiscan.secret import Secret
 from tests.aws.rotation import Aws
-from tests.scans import Said
+from tests.scans import Collected
 
 AS_OF = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CALLER = "AKIA000000000EXAMPLE"
 
 
-class Scan(Said):
+class Scan(Collected):
     """What one run of the collector said."""
 
     def coverage(self, dataset: str, tenant_id: str = "aws:111111111111") -> Coverage:

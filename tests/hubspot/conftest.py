@@ -12,12 +12,12 @@ from fixtures.hubspot.simulator import READING, Simulator
 from nhiscan.collect import Context, load, run
 from nhiscan.model import Coverage
 from nhiscan.secret import Secret
-from tests.scans import Said
+from tests.scans import Collected
 
 TENANT = "hubspot:4711001"
 
 
-class Scan(Said):
+class Scan(Collected):
     """What one run of the collector said."""
 
     def identity(self, name: str) -> Any:

@@ -16,14 +16,14 @@ from nhiscan import http
 from nhiscan.collect import Context, load, run
 from nhiscan.model import Coverage
 from nhiscan.secret import Secret
-from tests.scans import Said
+from tests.scans import Collected
 
 AS_OF = datetime(2026, 1, 31, 12, tzinfo=UTC)
 KEY = b"k" * 32
 DAY = timedelta(days=1)
 
 
-class Scan(Said):
+class Scan(Collected):
     """What one run of the collector said."""
 
     def coverage(self, dataset: str) -> Coverage:

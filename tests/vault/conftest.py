@@ -16,7 +16,7 @@ from fixtures.vault.server import binary, running
 from nhiscan.collect import Context, load, run
 from nhiscan.model import Coverage
 from nhiscan.secret import Secret
-from tests.scans import Said
+from tests.scans import Collected
 from tests.vault.rotated import furnish
 
 AS_OF = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -31,7 +31,7 @@ IN_NAMESPACES = "\n".join(
 )
 
 
-class Scan(Said):
+class Scan(Collected):
     """What one run of the collector said."""
 
     def coverage(self, dataset: str) -> Coverage:
