@@ -218,6 +218,16 @@ class Context:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call gave nothing, or not all; `status` is a coverage word."""
+
+    status: str
+    call: str
+    reason: str
+    missing_permission: str | None = None
+
+
 def names() -> list[str]:
     """Every installed collector, ours and third parties', without importing any."""
     return sorted(entry.name for entry in entry_points(group=GROUP))

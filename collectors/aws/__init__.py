@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nhiscan.collect import Context
+from nhiscan.collect import Context, Refusal
 from nhiscan.errors import CollectError, ConfigError
 from nhiscan.model import Record, Resource, Scanner, Tenant
 from nhiscan.secret import Secret
@@ -20,7 +20,7 @@ from . import activity, advisor, analyzer, coverage, estate, organization, regio
 from . import settings as account_settings
 from .account import Account, Part
 from .credentials import UserCredentials, root_records, service_specific_records
-from .fetch import Json, Refusal, Snapshot, ask, read_account
+from .fetch import Json, Snapshot, ask, read_account
 from .identities import group_record, identity_id, membership_records, role_records, user_records
 from .issuers import oidc_records, saml_record
 from .policies import policy_records, read_document

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Record, Use
 
 from .account import Account
 from .coverage import Asked, dataset_coverage
-from .fetch import Json, Refusal, ask_each, read_one
+from .fetch import Json, ask_each, read_one
 from .identities import identity_id, resource, utc
 
 PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {"usage.calls": ("cloudtrail:LookupEvents",)}

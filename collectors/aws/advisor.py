@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from nhiscan.collect import Context
+from nhiscan.collect import Context, Refusal
 from nhiscan.model import Record, ServiceUse
 
 from .account import Account
 from .coverage import Asked, dataset_coverage, each_asked
-from .fetch import Json, Refusal, ask, ask_each
+from .fetch import Json, ask, ask_each
 from .identities import identity_id, utc
 
 PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {

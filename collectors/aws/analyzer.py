@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Grant, Record, Resource
 
 from .account import Account
 from .coverage import Asked, dataset_coverage
-from .fetch import Json, Pages, Refusal, each_in_regions, read_all, read_regions
+from .fetch import Json, Pages, each_in_regions, read_all, read_regions
 from .identities import utc
 from .statements import NARROWING, compact, principals, statement_id
 

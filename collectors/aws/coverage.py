@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Coverage
 
-from .fetch import Pages, Refusal, Snapshot, refusals
+from .fetch import Pages, Snapshot, refusals
 from .policies import missing_documents, read_document
 
 _REPORT: Final = ("iam:GenerateCredentialReport", "iam:GetCredentialReport")

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Credential, Identity, Record
 
-from .fetch import Refusal, Snapshot
+from .fetch import Snapshot
 from .identities import ROOT, UserFacts, identity_id, resource, utc
 
 Json: TypeAlias = Mapping[str, Any]

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Coverage, Record, Resource, ResourceTag
 
 from .account import Account
 from .coverage import Asked, dataset_coverage, each_asked
-from .fetch import Json, Refusal
+from .fetch import Json
 from .grants import bucket_grants, key_grants, policy_grants
 from .identities import fold, read_environment
 from .keys import Keys, key_records, provider_keys, read_keys

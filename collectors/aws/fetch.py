@@ -26,7 +26,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from nhiscan.collect import Context
+from nhiscan.collect import Context, Refusal
 from nhiscan.errors import CollectError
 
 T = TypeVar("T")
@@ -87,16 +87,6 @@ _BATCH: Final = 32
 _REPORT_PAUSES_S: Final = (0.5, 1, 2, 4, 8, 8, 8, 8, 8, 8)
 _LONGEST_REASON: Final = 300
 _EMPTY_ANSWER: Final = 2  # bytes of {}
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a call gave nothing, or not all; `status` is a coverage word."""
-
-    status: str
-    call: str
-    reason: str
-    missing_permission: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Resource
 
 from .account import Account
 from .coverage import Asked, each_asked, regions_asked
-from .fetch import Json, Pages, Refusal, each_in_regions, has_code, read_all, read_one, read_regions
+from .fetch import Json, Pages, each_in_regions, has_code, read_all, read_one, read_regions
 from .policies import document_in
 
 _PROVIDER_ALIAS: Final = "alias/aws/"

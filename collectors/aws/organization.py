@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Coverage, Grant, Identity, OrgNode, OrgPolicy, Policy, Record
 
 from .account import Account
 from .coverage import Asked, dataset_coverage, each_asked
-from .fetch import Json, Pages, Refusal, ask_each, read_all, read_one
+from .fetch import Json, Pages, ask_each, read_all, read_one
 from .identities import utc
 
 _TREE: Final = (

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Policy, PolicyBinding, Record
 
-from .fetch import Refusal
 from .identities import identity_id, resource
 
 Json: TypeAlias = Mapping[str, Any]

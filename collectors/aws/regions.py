@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import COVERED, Coverage, Record
 
-from .fetch import Refusal, ask
+from .fetch import ask
 
 ALL: Final = ("all",)
 CALL: Final = "ec2:DescribeRegions"

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Resource, StoredSecret
 
 from .account import Account
 from .coverage import Asked, each_asked, regions_asked
-from .fetch import Json, Pages, Refusal, each_in_regions, has_code, read_one, read_regions
+from .fetch import Json, Pages, each_in_regions, has_code, read_one, read_regions
 from .identities import utc
 from .keys import at_rest
 from .policies import document_in

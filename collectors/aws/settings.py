@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Record, Setting
 
 from .account import Account
 from .coverage import dataset_coverage, each_asked, regions_asked
-from .fetch import Json, Refusal, ask, ask_each, read_one, read_regions
+from .fetch import Json, ask, ask_each, read_one, read_regions
 
 PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "settings": ("iam:GetAccountPasswordPolicy", "iam:GetAccountSummary"),

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Resource
 
 from .account import Account
 from .coverage import Asked, each_asked, regions_asked
-from .fetch import Json, Pages, Refusal, ask, ask_each, each_in_regions, has_code, read_all, read_one, read_regions
+from .fetch import Json, Pages, ask, ask_each, each_in_regions, has_code, read_all, read_one, read_regions
 from .keys import at_rest
 from .policies import document_in
 from .statements import Condition, listed, names_action, principals, read_conditions

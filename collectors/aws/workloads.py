@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Resource
 
 from .account import Account
 from .coverage import Asked, each_asked, regions_asked
-from .fetch import Json, Pages, Refusal, each_in_regions, has_code, read_all, read_one, read_regions
+from .fetch import Json, Pages, each_in_regions, has_code, read_all, read_one, read_regions
 from .identities import identity_id
 from .policies import document_in
 from .tagging import Tagged, tag_map

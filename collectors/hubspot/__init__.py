@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-from nhiscan.collect import Context
+from nhiscan.collect import Context, Refusal
 from nhiscan.errors import CollectError, ConfigError
 from nhiscan.model import Record, Tenant, Use
 from nhiscan.secret import Secret
@@ -22,7 +22,7 @@ from .activity import LOGIN_DAYS, SECURITY_DAYS, Reading, audit_use, login_use, 
 from .coverage import PERMISSIONS, Tally
 from .lifecycle import Life, life_records, lives, nameless, told_of_users
 from .people import People, people_records
-from .reading import TOO_MANY, Json, Reader, Refusal
+from .reading import TOO_MANY, Json, Reader
 
 _EVENTS_A_PAGE: Final = 200  # the most that the documentation of the account activity API allows
 _PEOPLE_A_PAGE: Final = 100

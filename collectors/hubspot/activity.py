@@ -11,9 +11,10 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Use
 
-from .reading import Json, Refusal
+from .reading import Json
 
 LOGIN_DAYS: Final = 90  # documentation of GET /account-info/{version}/activity/login
 SECURITY_DAYS: Final = 365  # Knowledge Base on the activity history; the API names no number

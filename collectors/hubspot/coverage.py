@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Coverage
-
-from .reading import Refusal
 
 _ACTIVITY: Final = ("account-info.security.read",)
 _USERS: Final = ("settings.users.read",)

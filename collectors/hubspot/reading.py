@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import requests
 
+from nhiscan.collect import Refusal
 from nhiscan.errors import CollectError
 
 Json: TypeAlias = Mapping[str, Any]
@@ -24,16 +25,6 @@ _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_WAIT_S: Final = 600.0  # in one scan
 _MOST_PAGES: Final = 20_000
 _LONGEST_REASON: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a call gave nothing, or not all; `status` is a coverage word."""
-
-    status: str
-    call: str
-    reason: str
-    missing_permission: str | None = None
 
 
 @dataclass

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
-from nhiscan.collect import Context
+from nhiscan.collect import Context, Refusal
 from nhiscan.errors import ConfigError
 from nhiscan.model import Record, Tenant
 from nhiscan.secret import Secret
@@ -19,7 +19,6 @@ from nhiscan.secret import Secret
 from . import login
 from .coverage import PERMISSIONS, Tally
 from .namespace import Namespace
-from .reading import Refusal
 from .search import Search
 from .state import config_records, max_lease_ttl_s, quota_records
 

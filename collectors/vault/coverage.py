@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Coverage
-
-from .reading import Refusal
 
 _METHODS: Final = ("read on sys/auth",)
 _ROLES: Final = (

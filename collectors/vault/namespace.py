@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Issuer, IssuerAudience, Membership, Record, Scanner, Sighting
 
 from .coverage import OF_EVERY_NAMESPACE, Tally
@@ -22,7 +23,7 @@ from .credentials import (
 from .entities import Behind, Entity, behind, entity_id, entity_record, group_id, group_records, read_entity
 from .mounts import FOLDERS, Key, Mount, read_mounts, token_origin
 from .policies import Bindings, policy_record
-from .reading import Json, Reader, Refusal, ask_each
+from .reading import Json, Reader, ask_each
 from .roles import auth_role, identity_record, is_one_subject, issuer_name, role_policies, trust_records
 from .search import Search
 from .state import lease_records

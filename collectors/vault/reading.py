@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import requests
 
+from nhiscan.collect import Refusal
 from nhiscan.errors import CollectError
 from nhiscan.secret import Secret
 
@@ -32,16 +33,6 @@ _MOST_PAGES: Final = 10_000
 _WORKERS: Final = 8
 _BATCH: Final = 64
 _LONGEST_REASON: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a call gave nothing, or not all; `status` is a coverage word."""
-
-    status: str
-    call: str
-    reason: str
-    missing_permission: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

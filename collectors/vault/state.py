@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Lease, Record, Setting
 
 from .coverage import Tally
-from .reading import Json, Reader, Refusal
+from .reading import Json, Reader
 
 _MOST_FOLDERS: Final = 5_000
 # What the sanitized configuration says that matters to somebody who judges the server.

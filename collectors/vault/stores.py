@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from nhiscan.collect import Refusal
 from nhiscan.model import Record, Resource, ResourceTag, StoredSecret
 
 from .coverage import Tally
-from .reading import Json, Reader, Refusal, ask_each
+from .reading import Json, Reader, ask_each
 from .search import Search
 from .words import environment, labels, moment
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from collectors.hubspot.reading import Reader, Refusal
+from collectors.hubspot.reading import Reader
 from fixtures.hubspot.account import ANNA
 from fixtures.hubspot.simulator import ACTIVITY, DETAILS, OWNERS, READING, USAGE, USERS, Simulator
 from nhiscan import http
-from nhiscan.collect import Context, run
+from nhiscan.collect import Context, Refusal, run
 from nhiscan.errors import ConfigError
 from nhiscan.secret import Secret
 from tests.hubspot.conftest import TENANT, collector, scan, token
