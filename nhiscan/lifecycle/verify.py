@@ -8,6 +8,7 @@ the steps of offboardings name. Nothing passes because it could not be evaluated
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -145,12 +146,14 @@ def verify(
         raise StaleScanError(
             f"scan {published[-1]} was published after {scan_id}", hint="verify from the newest scan, without --scan"
         )
-    offboardings, steps = offboard.standing(con, said, partner_id)
+    records = list(said)
+    offboardings, steps = offboard.standing(con, records, partner_id)
     since = _since(con, partner_id, offboardings, steps, at)
     own = con.cursor()  # its temporary tables go with it
     try:
         damaged = _earlier(own, state, scan_id, partner_id)
-        _steps(own, [step for each in steps.values() for step in each])
+        lost = _lost(own, records)
+        _steps(own, [step for each in steps.values() for step in each], at)
         _needed(own)
         values: dict[str, object] = {"partner": partner_id, "since": moments.naive(since)}
         _run(own, "verify_places.sql", values)
@@ -160,7 +163,17 @@ def verify(
         gone = [Gone(*row) for row in _rows(own, "verify_gone.sql", values)]
     finally:
         own.close()
-    gaps += [Gap("history", None, text, "restore it from a backup") for text in damaged]
+    gaps += [Gap("history", None, text, "restore it from a backup") for text in [*damaged, *lost]]
+    if since is not None and as_of < since:
+        gaps.append(
+            Gap(
+                "not read",
+                None,
+                f"the scan shows {as_of:%Y-%m-%d %H:%M} UTC, and access was to end, or was taken back, on "
+                f"{since:%Y-%m-%d %H:%M}: what came between is not in it",
+                "scan again",
+            )
+        )
     return Verdict(partner_id, name, scan_id, as_of, since, tuple(lives), tuple(gaps), tuple(gone))
 
 
@@ -253,29 +266,57 @@ def _since(
 
 
 def _earlier(con: duckdb.DuckDBPyConnection, state: Path, scan_id: str, partner_id: str) -> list[str]:
-    """Fills the temporary table `earlier` with the partner's holdings of every other scan; what could not be read."""
+    """What of the other scans could not be read.
+
+    Fills `earlier` with what the partner held by each, `earlier_places` with the tenants that it read, `earlier_said`
+    with how much of the register and ledger it knew.
+    """
     con.execute(
         "create or replace temp table earlier as "
         "select cast(null as timestamp) as as_of, * from partner_holdings limit 0"
     )
+    con.execute("create or replace temp table earlier_places (as_of timestamp, tenant_id varchar)")
+    con.execute("create or replace temp table earlier_said as select file, rows from register_files")
     damaged = []
     for other in store.published(state):
         folder = state / "scans" / other
         if other == scan_id or not (folder / "partner_holdings.parquet").exists():
             continue
-        scans, held = (store.quoted(folder / f"{table}.parquet") for table in ("scans", "partner_holdings"))
+        scans, held, read, files = (
+            store.quoted(folder / f"{table}.parquet")
+            for table in ("scans", "partner_holdings", "coverage", "register_files")
+        )
         try:
             con.execute(
                 f"insert into earlier by name select s.as_of, h.* from read_parquet('{held}') h "
                 f"cross join read_parquet('{scans}') s where h.partner_id = ?",
                 [partner_id],
             )
+            con.execute(
+                f"insert into earlier_places select distinct s.as_of, c.tenant_id from read_parquet('{read}') c "
+                f"cross join read_parquet('{scans}') s where c.provider <> 'register' and c.tenant_id not like '%:*'"
+            )
+            con.execute(f"insert into earlier_said select file, rows from read_parquet('{files}')")
         except duckdb.Error:
             damaged.append(f"scan {other} cannot be read: what it saw of the partner is not compared")
     return damaged
 
 
-def _steps(con: duckdb.DuckDBPyConnection, steps: Sequence[OffboardingStep]) -> None:
+def _lost(con: duckdb.DuckDBPyConnection, said: Iterable[Record]) -> list[str]:
+    """Where less stands in the ledger than some scan knew: without it, the end of the access may seem earlier."""
+    found = Counter(f"ledger/{record.table}.jsonl" for record in said)
+    known = con.execute(
+        "select file, max(rows) from earlier_said where file like 'ledger/%' group by file order by file"
+    )
+    return [
+        f"{file} held {rows} entries and holds {found[file]}: what people said is missing"
+        for file, rows in known.fetchall()
+        if found[file] < rows
+    ]
+
+
+def _steps(con: duckdb.DuckDBPyConnection, steps: Sequence[OffboardingStep], at: datetime) -> None:
+    """A step that is to be done some day, or without anything that shows it, is not done."""
     con.execute(
         "create or replace temp table steps_said as select unnest($offboarding_id::varchar[]) as offboarding_id, "
         "unnest($step::bigint[]) as step, unnest($action::varchar[]) as action, unnest($target_id::varchar[]) as "
@@ -285,7 +326,12 @@ def _steps(con: duckdb.DuckDBPyConnection, steps: Sequence[OffboardingStep]) -> 
             "step": [step.step for step in steps],
             "action": [step.action for step in steps],
             "target_id": [step.target_id for step in steps],
-            "done_at": [moments.naive(step.done_at) for step in steps],
+            "done_at": [
+                moments.naive(step.done_at)
+                if step.done_at is not None and step.done_at <= at and step.evidence
+                else None
+                for step in steps
+            ],
             "says": [
                 f"replaced by {step.done_by or 'somebody'}, who points to {step.evidence}" if step.evidence else None
                 for step in steps

@@ -151,6 +151,20 @@ from was_held e
 where e.tenant_id not in (select tenant_id from coverage)
 group by e.tenant_id
 union all
+-- of scans, those since the access was to end, and the one that was the newest then
+select 'not read', e.tenant_id, e.tenant_id || ' was read on ' || strftime(max(e.as_of), '%Y-%m-%d') || ', and nothing of it by this scan',
+    'add it to the collector''s settings, and scan again'
+from earlier_places e
+where e.as_of >= (
+        select coalesce(max(as_of) filter (as_of <= cast($since as timestamp)), min(as_of))
+        from earlier_places
+    )
+    and e.tenant_id not in (select tenant_id from coverage)
+    and e.tenant_id not in (select tenant_id from tenants)
+    and e.tenant_id not in (select value from company where kind = 'tenant')
+    and e.tenant_id not in (select tenant_id from was_held)
+group by e.tenant_id
+union all
 select 'no collector', null, n.provider || ' is named by ' || min(n.named_by)
         || case when count(*) > 1 then ' and ' || (count(*) - 1) || ' more' else '' end || ', and no tenant of it was read',
     'look there by hand, or let a collector read it'
@@ -179,6 +193,14 @@ where c.dataset in ('register.partners', 'register.aliases', 'register.people', 
         'register.offboarding_steps')
     and coalesce(c.original_status, c.status) in ('denied', 'failed', 'truncated')
 group by c.dataset
+union all
+select 'register', 'register:main', 'the register is that of ' || strftime(min(c.collected_at), '%Y-%m-%d %H:%M')
+        || ': this scan took it over without reading it',
+    'scan without --only, or name register there'
+from coverage c
+where c.tenant_id = 'register:main'
+    and c.status = 'carried'
+having count(*) > 0
 union all
 select 'register', 'register:main', q.file || ':' || q.line || ' was not accepted and may name what is the partner''s: ' || q.problem,
     'mend the row, and scan again'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from nhiscan import cli_partner, ledger, rule
 from nhiscan.errors import ConfigError, NhiscanError
 from nhiscan.model import Offboarding, OffboardingStep, Tenant
 from tests.commands import run
-from tests.lifecycle.year_estate import DANA, ERIKA, ROLE, SECRET, USER, World
+from tests.lifecycle.year_estate import DANA, ERIKA, ROLE, SECRET, USER, VAULT, World
 
 Run = Callable[..., click.testing.Result]
 
@@ -205,6 +206,79 @@ def test_a_scan_that_is_too_old_verifies_nothing(world: World, told: Run) -> Non
     assert error.exit_code == 3
     assert "nhiscan scan" in error.hint
     assert told("verify", "--max-age", "72").exit_code == 1
+
+
+def test_a_scan_of_before_the_offboarding_does_not_prove_what_came_after(
+    world: World, told: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_partner, "now", lambda: world.now + timedelta(hours=2))
+    told("offboard", "--open", "--by", ERIKA)
+
+    says = [gap["says"] for gap in lists(told("verify", "--json"))["unchecked"]]
+    assert any("2025-07-03 08:00: what came between is not in it" in text for text in says)
+
+    world.today += timedelta(days=1)
+    world.scan()
+    says = [gap["says"] for gap in lists(told("verify", "--json"))["unchecked"]]
+    assert not any("what came between" in text for text in says)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "days", "state"),
+    [("CHG-1", 0, "gone"), (None, 0, "unchecked"), ("CHG-1", 9, "unchecked")],
+    ids=["shown", "without evidence", "to be done some day"],
+)
+def test_a_secret_that_is_not_there_any_more_was_replaced_only_where_something_shows_it(
+    world: World, told: Run, monkeypatch: pytest.MonkeyPatch, evidence: str | None, days: int, state: str
+) -> None:
+    tasks = plan(told("offboard", "--open", "--by", ERIKA, "--json"))["tasks"]
+    (number,) = (task["step"] for task in tasks if task["target_id"] == SECRET)
+    monkeypatch.setattr(World, "_vault", lambda self: iter([Tenant(VAULT, "vault"), *self._covered("vault", VAULT)]))
+    offboarded(world)
+    (step,) = (each for each in written(world, OffboardingStep) if each.step == number)
+    done = dataclasses.replace(
+        step, done_at=world.now + timedelta(days=days), done_by=ERIKA, evidence=evidence, register_row=None
+    )
+    ledger.append(world.folder / ".nhiscan", [done], at=world.now, by=ERIKA)
+
+    found = lists(told("verify", "--json"))
+
+    assert "exchange" in str(found[state])
+    assert ("exchange" in str(found["unchecked"])) is (state == "unchecked")
+
+
+def test_entries_that_were_cut_off_the_ledger_are_missed_whatever_was_scanned_since(world: World, told: Run) -> None:
+    told("offboard", "--open", "--by", ERIKA)
+    offboarded(world)
+    file = world.folder / ".nhiscan" / "ledger" / "offboarding_steps.jsonl"
+    file.write_text("".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:1]), encoding="utf-8")
+    world.today += timedelta(days=1)
+    for _ in range(2):
+        world.scan()
+
+    found = lists(told("verify", "--json"))
+
+    assert any("offboarding_steps.jsonl held" in gap["says"] for gap in found["unchecked"])
+
+
+def test_a_tenant_that_was_dropped_from_the_settings_since_the_access_ended_was_not_checked(
+    world: World, told: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The partner was never seen there, and may have got in since."""
+    whole = World._vault
+    other = Tenant("vault:other", "vault")
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            World, "_vault", lambda self: iter([*whole(self), other, *self._covered("vault", other.tenant_id)])
+        )
+        world.scan()
+    offboarded(world)
+
+    found = lists(told("verify", "--json"))
+
+    assert [gap["tenant_id"] for gap in found["unchecked"] if "nothing of it by this scan" in gap["says"]] == [
+        "vault:other"
+    ]
 
 
 def test_a_secret_that_was_not_replaced_lives_although_its_reader_is_gone(world: World, told: Run) -> None:

@@ -127,6 +127,18 @@ def test_what_no_scan_can_show_is_told_apart_and_still_proves_nothing(tmp_path: 
     assert told.exit_code == 3
 
 
+def test_a_register_that_was_taken_over_may_lack_what_was_written_since(tmp_path: Path) -> None:
+    told = verdict(
+        tmp_path,
+        Coverage(
+            "register", "register:main", "register.aliases", "carried",
+            collected_at=AS_OF - timedelta(days=9), original_status="complete",
+        ),
+    )  # fmt: skip
+
+    assert "the register is that of 2026-01-22 02:00" in str([gap.says for gap in told.unchecked])
+
+
 def test_an_offboarding_before_the_contract_does_not_date_what_was_known_under_it(tmp_path: Path) -> None:
     secret = f"{tenant()}:secret/exchange"
     told = verdict(
