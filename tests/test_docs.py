@@ -95,10 +95,12 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.fixture(scope="session")
 def demo(demo_run: tuple[Path, str]) -> Path:
-    """The folder of a scan of the demo, with another scanner's result beside it."""
+    """The folder of a scan of the demo, with another scanner's result beside it and taken over."""
     folder = demo_run[0] / ".nhiscan-demo"
     found = {"RuleID": "generic-api-key", "File": "deploy.env", "StartLine": 3, "Secret": "REDACTED"}
     (folder / "gitleaks.json").write_text(json.dumps([found]), encoding="utf-8")
+    words = ["secrets", "import", str(folder / "gitleaks.json"), "--place", "storefront"]
+    assert CliRunner().invoke(cli, [*words, "-c", str(folder / "nhiscan.toml")]).exit_code == 0
     (folder / "answers.csv").write_text(_answered(folder), encoding="utf-8")
     _remediate(folder)
     return folder
