@@ -254,7 +254,7 @@ def _plan_lines(plan: Plan, at: datetime) -> Iterator[str]:
 
 
 def _task_lines(task: Task, at: datetime) -> Iterator[str]:
-    if task.done_at is not None:
+    if task.done_at is not None and task.done_at <= at:
         state = f"done {cell(task.done_at)} by {cell(task.done_by)}"
         state += "; it still lives" if task.is_live else ""
     elif task.due_at is None:

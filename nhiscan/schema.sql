@@ -1231,7 +1231,7 @@ create table step_facts ( -- one row a step of an offboarding, with what this sc
     target_id varchar, -- as written down
     thing_id varchar, -- what the inventory calls it; null: not in the inventory
     opened_at timestamp, -- of the offboarding
-    done_at timestamp, -- as written down
+    done_at timestamp, -- as written down; null: not done, or only some day
     hours bigint, -- hours from the begin of the offboarding until it was done, or until now, a begun one counted; null: not begun yet
     is_gone boolean, -- the target opens nothing any more, or was replaced after the offboarding began; null: cannot be said
     seen varchar -- what this scan sees of it, in words
@@ -1245,8 +1245,8 @@ create table offboarding_facts ( -- one row an offboarding: what rules and repor
     began_at timestamp, -- when the clock began: opened, or the end of the contract where that is later
     due_at timestamp, -- when due, by its own word, else by the time limit of the contract; null: nobody says
     due_by varchar, -- what says so: offboarding or contract
-    closed_at timestamp, -- when closed
-    verified_at timestamp, -- when verified
+    closed_at timestamp, -- when closed; null: not closed, or only some day
+    verified_at timestamp, -- when verified; null: not verified, or only some day
     verified_by varchar, -- who verified
     hours bigint, -- hours from the begin until closed, or until now, a begun one counted; null: no begin, or none yet
     steps bigint, -- steps

@@ -123,14 +123,14 @@ def plan(
     partner_id, name = partner
     records = list(said)
     known, steps_of = standing(con, records, partner_id)
-    origin, offboarding = _open_one(known, partner_id, contract)
+    origin, offboarding = _open_one(known, partner_id, contract, at)
     events = _events(con, partner_id)
     gaps: list[str] = []
     if offboarding is None:
         gaps += [
             f"{each.offboarding_id} of this partner was closed on {each.closed_at:%Y-%m-%d}: this is another"
             for each in known
-            if each.closed_at is not None
+            if each.closed_at is not None and each.closed_at <= at
         ]
         event = _event(events, partner_id, contract, due, at)
         offboarding = _new(con, records, partner_id, event, due, at)
@@ -255,8 +255,14 @@ def is_in_ledger(record: Offboarding | OffboardingStep) -> bool:
     return record.register_row is None or ledger.is_row(record.register_row)
 
 
-def _open_one(known: Sequence[Offboarding], partner_id: str, contract: str | None) -> tuple[str, Offboarding | None]:
-    meant = [each for each in known if each.closed_at is None and contract in (None, each.contract_id or contract)]
+def _open_one(
+    known: Sequence[Offboarding], partner_id: str, contract: str | None, at: datetime
+) -> tuple[str, Offboarding | None]:
+    meant = [
+        each
+        for each in known
+        if (each.closed_at is None or each.closed_at > at) and contract in (None, each.contract_id or contract)
+    ]
     if not meant:
         return "new", None
     if len(meant) > 1:

@@ -1,5 +1,5 @@
 -- What waits for somebody's decision at $at: one row a decision, due or due within $ahead_days. People answer by their
--- present address. A date of the register means the end of that day.
+-- present address. A date of the register means the end of that day; what is to be done after $at waits like what has no day.
 with mails as (
     select lower(mail) as written, min(mail) as mail from people group by lower(mail)
     union all
@@ -21,7 +21,9 @@ partner_of as (
     left join enders e on e.partner_id = lower(p.partner_id)
 ),
 opened as (
-    select o.offboarding_id, o.partner_id, o.opened_at, o.closed_at, o.verified_at,
+    select o.offboarding_id, o.partner_id, o.opened_at,
+        coalesce(o.closed_at <= $at, false) as is_closed,
+        coalesce(o.verified_at <= $at, false) as is_verified,
         coalesce(o.due_at, o.opened_at + to_hours(c.revoke_sla_hours)) as due_at
     from offboardings o
     left join contracts c on c.contract_id = o.contract_id
@@ -40,6 +42,7 @@ reviewed as (
     select partner_id, max(completed_at) as completed_at
     from reviews
     where scope in ('access', 'package')
+        and completed_at <= $at
     group by partner_id
 ),
 cadence as (
@@ -68,14 +71,14 @@ found as (
     from offboarding_steps s
     join opened o on o.offboarding_id = s.offboarding_id
     left join partner_of p on p.partner_id = o.partner_id
-    where s.done_at is null
+    where coalesce(s.done_at > $at, true)
     union all
     select 'offboarding', o.offboarding_id, p.ender, o.partner_id, null, null, o.offboarding_id,
-        case when o.closed_at is null then 'close offboarding ' || o.offboarding_id else 'verify offboarding ' || o.offboarding_id end,
+        case when o.is_closed then 'verify offboarding ' || o.offboarding_id else 'close offboarding ' || o.offboarding_id end,
         'run `nhiscan partner verify`', o.opened_at, o.due_at
     from opened o
     left join partner_of p on p.partner_id = o.partner_id
-    where o.closed_at is null or o.verified_at is null
+    where not (o.is_closed and o.is_verified)
     union all
     select 'attestation', s.partner_id || '/' || s.valid_to, p.business_owner, s.partner_id, null, null, p.name,
         'ask for new statements on ' || s.kinds, 'run `nhiscan attest request`', s.attested_at,
@@ -89,7 +92,7 @@ found as (
         cast(null as timestamp)
     from reviews v
     left join partner_of p on p.partner_id = v.partner_id
-    where v.completed_at is null
+    where coalesce(v.completed_at > $at, true)
     union all
     select 'review', c.partner_id || '/package', p.business_owner, c.partner_id, null, null, p.name,
         'review package ' || c.packages || ' every ' || c.review_days || ' days', 'run `nhiscan review record`',

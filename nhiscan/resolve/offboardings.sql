@@ -2,7 +2,8 @@
 -- opens nothing, and where nothing has its id although what would show it was read; a name alone proves nothing by its absence, because
 -- it may be that of something in a system that was never read.
 
--- the clock of an offboarding begins when it was opened, and not before the contract ends unless it is due by then
+-- The clock of an offboarding begins when it was opened, and not before the contract ends unless it is due by then. What is to be
+-- closed or verified some day is neither yet.
 create or replace temp table begun as
 with ended as (
     select covered_id as partner_id, contract_id, ended_at as ends_at, revoke_sla_hours
@@ -25,7 +26,10 @@ placed as (
     left join named n on n.contract_id = o.contract_id
     left join ended e on e.partner_id = o.partner_id
 )
-select p.* exclude (contract_id, its_contract_id), p.its_contract_id as contract_id,
+select p.* exclude (contract_id, its_contract_id, closed_at, verified_at, verified_by), p.its_contract_id as contract_id,
+    case when p.closed_at <= s.as_of then p.closed_at end as closed_at,
+    case when p.verified_at <= s.as_of then p.verified_at end as verified_at,
+    case when coalesce(p.verified_at <= s.as_of, true) then p.verified_by end as verified_by,
     case
         when p.opened_at is null then null
         when p.due_at <= p.ends_at then p.opened_at
@@ -35,7 +39,8 @@ select p.* exclude (contract_id, its_contract_id), p.its_contract_id as contract
     coalesce(p.due_at, coalesce(p.ends_at, p.opened_at) + to_hours(p.sla_hours)) as due,
     case when p.due_at is not null then 'offboarding' when coalesce(p.ends_at, p.opened_at) is not null and p.sla_hours is not null
         then 'contract' end as due_by
-from placed p;
+from placed p
+cross join scans s;
 
 -- what shows things of a kind: it has to be covered, the others only where they were read at all
 create or replace temp table shown_by as
@@ -92,7 +97,8 @@ left join said s on s.tenant_id = t.tenant_id and s.dataset = k.dataset
 group by t.tenant_id, k.kind;
 
 create or replace temp table targets as
-select o.offboarding_id, o.partner_id, t.step, t.action, o.opened_at, t.done_at,
+select o.offboarding_id, o.partner_id, t.step, t.action, o.opened_at,
+    case when t.done_at <= n.as_of then t.done_at end as done_at,
     t.target_id,
     lower(trim(t.target_id)) as wanted,
     case lower(trim(t.target_kind))
@@ -106,7 +112,8 @@ select o.offboarding_id, o.partner_id, t.step, t.action, o.opened_at, t.done_at,
     end as target_kind,
     o.began_at
 from offboarding_steps t
-join begun o using (offboarding_id);
+join begun o using (offboarding_id)
+cross join scans n;
 
 -- everything in the inventory that a step may name; is_live: it opens something
 create or replace temp table step_things as
@@ -352,7 +359,7 @@ select b.offboarding_id, b.partner_id, b.contract_id, b.opened_at, b.began_at, b
         when b.closed_at < b.began_at then 0
     end as hours,
     count(t.step) as steps,
-    count(t.done_at) as steps_done,
+    count(t.done_at) filter (t.done_at <= s.as_of) as steps_done,
     b.register_row
 from begun b
 cross join scans s

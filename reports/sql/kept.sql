@@ -23,5 +23,5 @@ select 'incidents', count(*) from incidents
 union all
 select 'offboardings', count(*) from offboardings
 union all
-select 'verified offboardings', count(*) from offboardings where verified_at is not null
+select 'verified offboardings', count(*) from offboarding_facts where verified_at is not null
 order by holds

@@ -165,6 +165,17 @@ def test_an_offboarding_of_the_register_is_taken_and_marked_there(world: World) 
     assert "stands in the register" in refused(done).message
 
 
+def test_an_offboarding_that_is_to_be_closed_some_day_is_open(world: World) -> None:
+    day, some_day = datetime(2025, 7, 2), datetime(2031, 1, 1)
+    world.add("offboardings", offboarding_id="O-1", partner_id="P-1", opened_at=day, closed_at=some_day)
+    world.add("offboarding_steps", offboarding_id="O-1", step=1, action="notify", done_at=some_day)
+    world.scan()
+    words = ("partner", "offboard", "P-1", "-c", str(world.folder / "nhiscan.toml"))
+
+    assert plan(run(*words, "--json"))["offboarding"]["offboarding_id"] == "O-1"
+    assert "done 2031" not in run(*words).stdout
+
+
 def test_an_offboarding_without_an_opening_day_is_a_stated_gap(world: World) -> None:
     world.add("offboardings", offboarding_id="O-1", partner_id="P-1", contract_id=None, opened_at=None)
     world.scan()

@@ -121,6 +121,16 @@ def test_an_offboarding_that_was_closed_and_not_verified_still_waits(con: duckdb
     assert work.items(con, at=AT) == []
 
 
+def test_what_is_to_be_done_some_day_still_waits(con: duckdb.DuckDBPyConnection) -> None:
+    some_day = datetime(2031, 1, 1)
+    add(con, "offboardings", offboarding_id="O-1", partner_id="P-1", closed_at=some_day, verified_at=some_day)
+    add(con, "offboarding_steps", offboarding_id="O-1", step=1, action="notify", done_at=some_day)
+    add(con, "reviews", review_id="R-1", partner_id="P-1", scope="access", completed_at=some_day)
+
+    found = {item.item_id: item.what for item in work.items(con, at=AT)}
+    assert found == {"O-1": "close offboarding O-1", "O-1/1": "notify", "R-1": "finish the review of access"}
+
+
 def test_a_former_address_leads_to_the_person(con: duckdb.DuckDBPyConnection) -> None:
     case(con, "c1", owner_mail="Dana.Old@acme.example")
 

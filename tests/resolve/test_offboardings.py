@@ -241,13 +241,23 @@ def test_a_begun_hour_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("closed", "hours"), [(None, None), (datetime(2026, 2, 10, 12, tzinfo=UTC), 0)], ids=["runs", "closed ahead"]
+    ("closed", "hours"), [(None, None), (datetime(2026, 1, 20, 12, tzinfo=UTC), 0)], ids=["runs", "closed ahead"]
 )
 def test_no_hours_have_passed_before_the_clock_began(closed: datetime | None, hours: int | None) -> None:
     ahead = Offboarding("O-1", "P-1", "C-1", _OPENED, closed_at=closed)
     step = OffboardingStep("O-1", 1, "notify", done_at=closed)
     asked = "hours, (select hours from step_facts)"
     assert _clock(ahead, step, _ending(date(2026, 2, 28)), columns=asked) == (hours, hours)
+
+
+def test_what_is_to_be_done_closed_or_verified_some_day_is_neither_yet() -> None:
+    some_day = datetime(2031, 1, 1, tzinfo=UTC)
+    ahead = Offboarding(
+        "O-1", "P-1", None, _OPENED, closed_at=some_day, verified_at=some_day, verified_by="kim@acme.example"
+    )
+    asked = "closed_at, verified_at, verified_by, steps_done, hours < 24 * 365, (select done_at from step_facts)"
+    step = OffboardingStep("O-1", 1, "notify", done_at=some_day)
+    assert _clock(ahead, step, columns=asked) == (None, None, None, 0, True, None)
 
 
 def test_reviews_and_offboardings_stand_beside_the_events_of_the_partners_contracts() -> None:
