@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
@@ -22,6 +23,20 @@ def lines(path: Path, *, sheet: str) -> list[tuple[int, Sequence[Any]]]:
 
     Raises: TableError naming the file and the next step.
     """
+    with _opened(path) as sheets:
+        chosen = next((found for found in sheets if fold(found.title) == sheet), None)
+        return list(_filled(chosen or sheets[0])) if sheets else []
+
+
+def heads(path: Path) -> list[tuple[str, Sequence[Any]]]:
+    """Title and first filled line of each sheet, hidden ones too. Raises: TableError."""
+    with _opened(path) as sheets:
+        return [(sheet.title, next((cells for _, cells in _filled(sheet)), ())) for sheet in sheets]
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[list[Any]]:
+    """The sheets of openpyxl, which reads of each as far as somebody asks."""
     # Imported late: commands that read no workbook should not pay for it.
     from openpyxl import load_workbook
 
@@ -38,15 +53,7 @@ def lines(path: Path, *, sheet: str) -> list[tuple[int, Sequence[Any]]]:
                 raise too_large(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl tells of styling and validation that it drops: no data
-            book = load_workbook(data, read_only=True, data_only=True)
-            sheets = book.worksheets
-            if not sheets:
-                return []
-            chosen = next((found for found in sheets if fold(found.title) == sheet), sheets[0])
-            chosen.reset_dimensions()  # the size noted in the file is often wrong, and rows beyond it would be lost
-            rows = enumerate(chosen.iter_rows(values_only=True), 1)
-            # Formatting can stretch a sheet to a million empty rows.
-            return [(line, cells) for line, cells in rows if any(map(is_filled, cells))]
+            yield load_workbook(data, read_only=True, data_only=True).worksheets
     except (  # each of these was seen or can be read in openpyxl's parsing of a damaged package
         zipfile.BadZipFile,
         zlib.error,
@@ -61,6 +68,14 @@ def lines(path: Path, *, sheet: str) -> list[tuple[int, Sequence[Any]]]:
     ) as error:
         hint = "open it in a spreadsheet program and save it again as .xlsx, without a password"
         raise TableError(f"{path} is not a workbook that can be read: {error}", hint=hint) from error
+
+
+def _filled(sheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
+    sheet.reset_dimensions()  # the size noted in the file is often wrong, and rows beyond it would be lost
+    # Formatting can stretch a sheet to a million empty rows.
+    return (
+        (line, cells) for line, cells in enumerate(sheet.iter_rows(values_only=True), 1) if any(map(is_filled, cells))
+    )
 
 
 def is_filled(cell: Any) -> bool:

@@ -111,7 +111,7 @@ def read(path: Path) -> list[Row]:
     known = {fold(name) for name in COLUMNS}
     lines: Iterable[tuple[int, Sequence[Any]]]
     if path.suffix.lower() in _WORKBOOKS:
-        lines = workbook.lines(path, sheet=attest.SHEET)
+        lines = workbook.lines(path, sheet=_sheet(path))
     else:
         lines = delimited.lines(path, encoding=None, delimiter=None, is_known=lambda name: fold(name) in known)
     filled = [(line, row) for line, row in lines if any(map(workbook.is_filled, row))]
@@ -124,6 +124,18 @@ def read(path: Path) -> list[Row]:
             many = "two columns" if fold(name) in names else "no column"
             raise AnswersError(f"{path} has {many} {name!r}", hint=nearest(fold(name), filter(None, names)))
     return [Row(line, dict(zip(names, row, strict=False))) for line, row in rows]
+
+
+def _sheet(path: Path) -> str:
+    """The one sheet that holds answers, under whatever name. Raises: AnswersError where several do, hidden ones too."""
+    wanted = {fold(attest.REQUEST), fold(attest.ANSWER)}
+    found = [title for title, head in workbook.heads(path) if wanted <= {fold(str(name)) for name in head}]
+    if len(found) > 1:
+        raise AnswersError(
+            f"{path} holds answers on {len(found)} sheets: {', '.join(map(repr, found[:_MOST_LISTED]))}",
+            hint="leave the one that was signed, and delete the others; some may be hidden",
+        )
+    return fold(found[0]) if found else attest.SHEET
 
 
 def request_id(path: Path, rows: Sequence[Row]) -> str:
@@ -217,6 +229,12 @@ def is_repeat(statement: Statement, said: Iterable[Record], *, is_replaced: bool
 
 def _answers(request: Request, rows: Sequence[Row]) -> tuple[dict[int, str], tuple[Problem, ...]]:
     asked = {item.number: item for item in request.items}
+    bearers = {
+        (column, text): item
+        for item in reversed(request.items)
+        for column, sent in _told(item).items()
+        for text in _as_sent(sent)
+    }
     given: dict[int, list[tuple[Row, str]]] = {}
     problems: list[Problem] = []
     there: set[int] = set()
@@ -224,6 +242,7 @@ def _answers(request: Request, rows: Sequence[Row]) -> tuple[dict[int, str], tup
         item, problem = _item(request, asked, row)
         if item is not None:
             there.add(item.number)
+            problem = problem or _moved(bearers, item, row)
         word = fold(row.text(attest.ANSWER))
         if item is None or problem:
             problems.append(Problem(row.line, problem))
@@ -267,6 +286,24 @@ def _item(request: Request, asked: Mapping[int, Item], row: Row) -> tuple[Item |
     if shown not in _as_sent(item.shown):
         return item, f"names {shown or 'nothing'}, where no. {item.number} went out as {item.shown}: the id was changed"
     return item, ""
+
+
+def _moved(bearers: Mapping[tuple[str, str], Item], item: Item, row: Row) -> str:
+    """What speaks against a row whose cells were sorted apart from its id: people answer by the name that they read.
+
+    A name that no other row has is what some program made of it.
+    """
+    for column, sent in _told(item).items():
+        text = row.text(column)
+        other = bearers.get((column, text))
+        if text and other is not None and text not in _as_sent(sent):
+            beside = f"beside the id of no. {item.number}: cells were moved"
+            return f"bears the {column} of no. {other.number}, {text}, {beside}"
+    return ""
+
+
+def _told(item: Item) -> dict[str, str]:
+    return {attest.NAME: item.name, attest.MAIL: item.mail}
 
 
 def _as_sent(shown: str) -> tuple[str, str]:

@@ -29,6 +29,7 @@ ANSWERS: Final = ("keep", "remove", "left", "shared", "unknown")
 SHEET: Final = "statement"
 # Names of the columns as they go out; those that come back are compared without case, `_`, `-` and spaces being one.
 REQUEST, PARTNER, NUMBER, ID = "request", "partner", "no", "id"
+NAME, MAIL = "name", "mail"
 ANSWER, SIGNED_BY, SIGNED_ON = "answer", "signed by (mail address)", "signed on (YYYY-MM-DD)"
 COLUMNS: Final = (
     REQUEST,
@@ -37,9 +38,9 @@ COLUMNS: Final = (
     "what",
     ID,
     "system",
-    "name",
+    NAME,
     "kind",
-    "mail",
+    MAIL,
     "created",
     "last used",
     "on your list",
@@ -48,7 +49,7 @@ COLUMNS: Final = (
     SIGNED_ON,
     "remark",
 )
-_WIDTHS: Final = {ID: 60, "name": 30, "mail": 30, ANSWER: 12, SIGNED_BY: 30, SIGNED_ON: 22, "remark": 40}
+_WIDTHS: Final = {ID: 60, NAME: 30, MAIL: 30, ANSWER: 12, SIGNED_BY: 30, SIGNED_ON: 22, "remark": 40}
 _HOW: Final = (
     ("keep", "needed, and used by whom it was given to"),
     ("remove", "no longer needed: take it away"),
@@ -64,12 +65,14 @@ _ID: Final = re.compile(r"T-\d{8}-[0-9a-f]{8}")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row: `subject_kind` identity, declared or person; `shown` is its id as the file shows it."""
+    """One row: `subject_kind` identity, declared or person; `shown`, `name` and `mail` as the file shows them."""
 
     number: int
     subject_kind: str
     subject_id: str
     shown: str
+    name: str = ""  # requests that were kept before these were have neither
+    mail: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,8 @@ def make(
     rows: list[tuple[Any, ...]] = []
     for number, (subject_kind, subject_id, system, called, type_, mail, created, used, listed) in enumerate(found, 1):
         shown = _cell(subject_id, scope)
-        items.append(Item(number, subject_kind, subject_id, shown))
-        told = (_cell(value, scope) for value in (system, called, type_, mail))
+        told = tuple(_cell(value, scope) for value in (system, called, type_, mail))
+        items.append(Item(number, subject_kind, subject_id, shown, told[1], told[3]))
         dates = ("" if created is None else created.strftime("%Y-%m-%d"), used or "", listed or "")
         rows.append((request_id, partner_shown, number, subject_kind, shown, *told, *dates, "", "", "", ""))
     return Request(request_id, partner_id, name, partner_shown, kind, at, scan_id, tuple(items)), rows

@@ -416,6 +416,52 @@ def test_an_id_that_was_changed_is_not_taken_for_another(sent: Sent) -> None:
     assert 2 not in sent.judge().answers
 
 
+@EITHER
+@pytest.mark.parametrize("column", ["name", "mail"])
+def test_names_that_were_sorted_apart_from_their_ids_leave_no_answer(sent: Sent, column: str) -> None:
+    place = attest.COLUMNS.index(column)
+    rows = sent.answer("keep", "keep", "left").table
+    rows[2][place], rows[3][place] = rows[3][place], rows[2][place]
+    ben, cid = (f"{name}@borealis.example" if column == "mail" else name for name in ("ben", "cid"))
+    assert sent.problems() == [
+        f"line 3 bears the {column} of no. 3, {cid}, beside the id of no. 2: cells were moved",
+        f"line 4 bears the {column} of no. 2, {ben}, beside the id of no. 3: cells were moved",
+    ]
+    assert set(sent.judge().answers) == {1}
+
+
+def test_a_name_that_a_program_changed_is_nobodys_elses(sent: Sent) -> None:
+    rows = sent.answer("keep", "keep", "left").table
+    rows[2][attest.COLUMNS.index("name")] = "Ben"
+    assert sent.judge().problems == ()
+
+
+def test_whole_rows_may_be_sorted(sent: Sent) -> None:
+    sent.answer("keep", "remove", "left").table[1:] = reversed(sent.table[1:])
+    assert (sent.judge().answers, sent.judge().problems) == ({1: "keep", 2: "remove", 3: "left"}, ())
+
+
+@pytest.mark.parametrize("sent", [".xlsx"], indirect=True)
+def test_a_second_sheet_with_answers_is_refused_though_it_is_hidden(sent: Sent) -> None:
+    save(sent.file, sent.answer("keep", "keep", "keep").table)
+    book = openpyxl.load_workbook(sent.file)
+    copy = book.copy_worksheet(book.worksheets[0])
+    copy["M2"], copy.sheet_state = "remove", "hidden"
+    book.save(sent.file)
+    with pytest.raises(AnswersError, match="holds answers on 2 sheets: 'Sheet', 'Sheet Copy'") as caught:
+        answers.read(sent.file)
+    assert "delete the others" in caught.value.hint
+
+
+@pytest.mark.parametrize("sent", [".xlsx"], indirect=True)
+def test_the_sheet_may_have_another_name_and_place(sent: Sent) -> None:
+    save(sent.file, sent.answer("keep", "keep", "keep").table)
+    book = openpyxl.load_workbook(sent.file)
+    book.create_sheet("Notizen", 0)["A1"] = "ours"
+    book.save(sent.file)
+    assert len(answers.read(sent.file)) == 3
+
+
 def test_an_answer_for_another_partner_is_not_taken(sent: Sent) -> None:
     sent.answer("keep", "keep", "left").table[2][PARTNER] = "Cobalt Consulting"
     assert sent.problems() == ["line 3 speaks for 'Cobalt Consulting', and Borealis was asked"]
