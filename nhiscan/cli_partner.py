@@ -123,14 +123,18 @@ def partner_offboard(
         if is_writing:
             with ledger.opened(settings.state) as book:
                 plan = offboard.plan(con, book.records(), who, contract=contract, due=due, at=at)
-                if is_opening:
-                    said = offboard.opening(plan)
-                elif step is not None:
-                    said = [offboard.done(plan, step, at=at, by=str(by), evidence=str(evidence))]
+                if is_closing:
+                    end = offboard.closed(plan, at=at)
+                    book.append([end], at=at, by=str(by))
+                    plan = dataclasses.replace(plan, offboarding=end)
                 else:
-                    said = [offboard.closed(plan, at=at)]
-                book.append(said, at=at, by=str(by))
-                plan = offboard.plan(con, book.records(), who, contract=contract, due=due, at=at)
+                    said = (
+                        offboard.opening(plan)
+                        if step is None
+                        else [offboard.done(plan, step, at=at, by=str(by), evidence=str(evidence))]
+                    )
+                    book.append(said, at=at, by=str(by))
+                    plan = offboard.plan(con, book.records(), who, contract=contract, due=due, at=at)
         else:
             plan = offboard.plan(con, ledger.records(settings.state), who, contract=contract, due=due, at=at)
     if as_json:
@@ -238,7 +242,8 @@ def _plan_lines(plan: Plan, at: datetime) -> Iterator[str]:
     """The plan as text: what is to be done first stands first."""
     offboarding = plan.offboarding
     who = cell(f"{plan.partner_name or offboarding.partner_id} ({offboarding.partner_id})")
-    state = "would be opened" if plan.origin == "new" else "is open"
+    is_closed = offboarding.closed_at is not None and offboarding.closed_at <= at
+    state = "would be opened" if plan.origin == "new" else "is closed" if is_closed else "is open"
     yield f"offboarding {cell(offboarding.offboarding_id)} of {who} {state}: {cell(plan.because, LONG)}"
     yield f"opened {cell(offboarding.opened_at)}, due {cell(offboarding.due_at)}, {counted(len(plan.tasks), 'step')}"
     for gap in plan.gaps:

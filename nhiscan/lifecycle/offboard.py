@@ -187,7 +187,7 @@ def done(plan: Plan, step: int, *, at: datetime, by: str, evidence: str) -> Reco
     )
 
 
-def closed(plan: Plan, *, at: datetime) -> Record:
+def closed(plan: Plan, *, at: datetime) -> Offboarding:
     """The offboarding as it is written down at its end. Raises: ConfigError where steps are left."""
     _need_written(plan)
     offboarding = plan.offboarding
