@@ -138,7 +138,7 @@ def partner_offboard(
         else:
             plan = offboard.plan(con, ledger.records(settings.state), who, contract=contract, due=due, at=at)
     if as_json:
-        text = json.dumps(dataclasses.asdict(plan), indent=2, default=json_value) + "\n"
+        text = json.dumps({"schema_version": 1, **dataclasses.asdict(plan)}, indent=2, default=json_value) + "\n"
     elif as_csv:
         text = _plan_csv(plan)
     else:
@@ -194,9 +194,8 @@ def partner_verify(
         said = list(ledger.records(settings.state))
         verdict = verify.verify(con, settings.state, said, who, at=at, max_age=age)
         if as_json:
-            text = json.dumps(
-                {**dataclasses.asdict(verdict), "exit_code": verdict.exit_code}, indent=2, default=json_value
-            )
+            shape = {"schema_version": 1, **dataclasses.asdict(verdict), "exit_code": verdict.exit_code}
+            text = json.dumps(shape, indent=2, default=json_value)
         else:
             text = "\n".join(_verdict_lines(verdict))
         with printing_into(output):
@@ -328,6 +327,7 @@ def partner_incident(config_file: Path, scan_id: str | None, as_json: bool, name
 
 def _incident_shape(told: Incident, at: datetime) -> dict[str, Any]:
     return {
+        "schema_version": 1,
         "parties": [dataclasses.asdict(party) for party in told.parties],
         "since": told.since,
         "since_source": told.since_source,

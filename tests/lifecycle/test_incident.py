@@ -16,6 +16,7 @@ from nhiscan import store
 from nhiscan.errors import QueryError
 from nhiscan.lifecycle.incident import Held, incident
 from tests.commands import run
+from tests.lifecycle.json_page import documented, printed
 
 DISCLOSED = datetime(2026, 1, 10, 8)
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -367,3 +368,8 @@ def test_json_holds_each_thing_with_its_commands(published: str) -> None:
     (one,) = told["held"]
     assert (one["state"], one["used_since"], len(one["commands"])) == ("not rotated since disclosed", None, 1)
     assert told["unread"][0]["datasets"] == "trusts"
+
+
+def test_every_key_of_the_json_is_documented(published: str) -> None:
+    told = json.loads(run("partner", "incident", "-c", published, "P-1", "--json").stdout)
+    assert printed(told) == documented("partner incident")

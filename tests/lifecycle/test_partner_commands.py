@@ -19,6 +19,7 @@ from nhiscan import cli_partner, ledger, rule
 from nhiscan.errors import ConfigError, NhiscanError
 from nhiscan.model import Offboarding, OffboardingStep, Tenant
 from tests.commands import run
+from tests.lifecycle.json_page import documented, printed
 from tests.lifecycle.year_estate import DANA, ERIKA, ROLE, SECRET, USER, VAULT, World
 
 Run = Callable[..., click.testing.Result]
@@ -220,6 +221,17 @@ def test_verification_goes_from_alive_to_gone_and_is_recorded_only_then(world: W
     assert {gone["thing_id"] for gone in lists(after)["gone"]} >= {USER, ROLE, DANA, SECRET}
     (stamped,) = written(world, Offboarding)
     assert (stamped.verified_at, stamped.verified_by) == (world.now, ERIKA)
+
+
+def test_every_key_of_the_json_is_documented(world: World, told: Run) -> None:
+    world.add("aliases", partner_id="P-1", kind="github_org", value="nordwind")  # which no collector reads
+    world.scan()
+    tasks = plan(told("offboard", "--open", "--by", ERIKA, "--json"))
+    assert printed(tasks) == documented("partner offboard")
+    alive = lists(told("verify", "--json"))
+    offboarded(world)
+    dead = lists(told("verify", "--json"))
+    assert printed({**dead, "lives": alive["lives"]}) == documented("partner verify")
 
 
 def test_a_scan_that_is_too_old_verifies_nothing(world: World, told: Run) -> None:
