@@ -302,4 +302,20 @@ join partner_holdings h on h.partner_id = p.partner_id
 where p.partner_id <> $partner
     and h.is_live is not false
 group by p.partner_id, p.name
+union all
+select 'other partner', null, p.name || ' (' || p.partner_id || ') has the partner''s name or id, case apart, and holds '
+        || count(distinct h.thing_id) || ' things of its own',
+    'make sure which of the two is meant, and verify it too: nhiscan partner verify ' || p.partner_id
+from partners m
+join partners p on p.partner_id <> m.partner_id
+    and (
+        strip_accents(lower(p.partner_id)) = strip_accents(lower(m.partner_id))
+        or strip_accents(lower(p.name)) in (strip_accents(lower(m.name)), strip_accents(lower(m.legal_name)))
+        or strip_accents(lower(p.legal_name)) in (strip_accents(lower(m.name)), strip_accents(lower(m.legal_name)))
+    )
+join partner_holdings h on h.partner_id = p.partner_id
+where m.partner_id = $partner
+    and p.partner_id not in (select partner_id from below)
+    and h.is_live is not false
+group by p.partner_id, p.name
 order by all

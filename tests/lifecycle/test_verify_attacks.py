@@ -71,6 +71,31 @@ def test_what_a_partner_two_levels_below_holds_is_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "twin",
+    [
+        Partner("P-2", "NORDWIND GmbH"),
+        Partner("P-2", "Kestrel", legal_name="Nordwind GmbH"),
+        Partner("p-1", "Kestrel"),
+    ],
+    ids=["name", "legal name", "id"],
+)
+def test_what_a_partner_of_the_same_name_or_id_holds_is_named(tmp_path: Path, twin: Partner) -> None:
+    theirs = Alias(twin.partner_id, "aws_account", "444444444444")
+    told = verdict(tmp_path, twin, theirs, role("theirs"), trust("444444444444", on="theirs"))
+
+    assert [gap.says for gap in told.unchecked if gap.topic == "other partner"] == [
+        f"{twin.name} ({twin.partner_id}) has the partner's name or id, case apart, and holds 2 things of its own"
+    ]
+
+
+def test_a_partner_of_another_name_is_not_named(tmp_path: Path) -> None:
+    others = (Partner("P-2", "Kestrel"), Alias("P-2", "aws_account", "444444444444"))
+    told = verdict(tmp_path, *others, role("theirs"), trust("444444444444", on="theirs"))
+
+    assert [gap for gap in told.unchecked if gap.topic == "other partner"] == []
+
+
 def test_a_role_open_to_everybody_counts_where_the_register_names_an_account_of_the_partner(tmp_path: Path) -> None:
     """The partner was only ever seen in the CRM."""
     user = f"{ORG}:user/dana"
