@@ -285,6 +285,8 @@ def test_a_checkpoint_counts_as_held_only_by_its_day(con: duckdb.DuckDBPyConnect
     for kind, (due, done) in days.items():
         told = {"due": ago(due).date(), "done": None if done is None else ago(done).date()}
         insert(con, "contract_events", {"contract_id": "C", "type": kind, **told})
+    ahead = {"due": ago(-5).date(), "done": ago(-3).date()}
+    insert(con, "contract_events", {"contract_id": "C", "type": "tier_change", **ahead})
     assert ratio(con, CHECKPOINTS) == (33.3, 1, 3, 0, True)
 
 

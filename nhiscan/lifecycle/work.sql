@@ -119,7 +119,7 @@ found as (
     from contract_events e
     left join contracts c on c.contract_id = e.contract_id
     left join partner_of p on p.partner_id = c.partner_id
-    where e.due is not null and e.done is null
+    where e.due is not null and coalesce(e.done > cast($at as date), true)
 )
 select f.kind, f.item_id, coalesce(m.mail, f.mail) as owner_mail, h.status as owner_status, f.partner_id, n.name as partner_name,
     f.band, f.score, f.subject_name, f.what, f.next_step, f.since, f.due_at

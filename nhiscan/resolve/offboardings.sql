@@ -372,11 +372,15 @@ delete from event_checkpoints;
 insert into event_checkpoints by name
 with held as (
     select partner_id, 'review' as kind, review_id as checkpoint_id, lower(scope) as scope, null as contract_id,
-        completed_at as held_at, null::timestamp as closed_at
+        case when completed_at <= s.as_of then completed_at end as held_at, null::timestamp as closed_at
     from reviews
+    cross join scans s
     union all
-    select partner_id, 'offboarding', offboarding_id, null, contract_id, opened_at, closed_at
+    select partner_id, 'offboarding', offboarding_id, null, contract_id,
+        case when opened_at <= s.as_of then opened_at end,
+        case when closed_at <= s.as_of then closed_at end
     from offboardings
+    cross join scans s
 )
 select distinct e.contract_id, lower(e.type) as type, e.occurred, h.kind, h.checkpoint_id, h.scope,
     coalesce(h.contract_id = e.contract_id, false) as is_of_contract,

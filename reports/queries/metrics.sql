@@ -253,7 +253,7 @@ checkpoints as (
     select
         c.partner_id,
         coalesce(e.due, e.occurred + 7) as due_on,
-        least(e.done, min(cast(k.held_at as date))) as held_on
+        least(case when e.done <= (select cast(as_of as date) from scans) then e.done end, min(cast(k.held_at as date))) as held_on
     from contract_events e
     join contracts c on c.contract_id = e.contract_id
     left join event_checkpoints k

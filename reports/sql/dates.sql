@@ -18,7 +18,7 @@ from (
             when 'offboarding' then k.is_of_contract or coalesce(k.closed_at >= e.occurred, true)
             else k.days_after >= -30 and coalesce(k.scope, 'access') in ('access', 'package')
         end
-    where e.done is null
+    where coalesce(e.done > (select cast(as_of as date) from scans), true)
       and k.contract_id is null
       and lower(e.type) not in ('signed', 'amended')
     union

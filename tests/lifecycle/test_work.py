@@ -127,7 +127,11 @@ def test_what_is_to_be_done_some_day_still_waits(con: duckdb.DuckDBPyConnection)
     add(con, "offboarding_steps", offboarding_id="O-1", step=1, action="notify", done_at=some_day)
     add(con, "reviews", review_id="R-1", partner_id="P-1", scope="access", completed_at=some_day)
 
+    add(con, "contracts", contract_id="C-1", partner_id="P-1")
+    add(con, "contract_events", contract_id="C-1", type="notice", due=date(2026, 2, 1), done=some_day.date())
+
     found = {item.item_id: item.what for item in work.items(con, at=AT)}
+    assert found.pop("C-1/notice") == "check what contract C-1 still allows after notice"
     assert found == {"O-1": "close offboarding O-1", "O-1/1": "notify", "R-1": "finish the review of access"}
 
 

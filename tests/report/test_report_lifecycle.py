@@ -45,6 +45,11 @@ def test_a_partner_is_shown_with_its_stage_and_what_falls_due(con: duckdb.DuckDB
     assert told.index("Kontor") < told.index("Borealis")
 
 
+def test_a_checkpoint_that_is_to_be_held_some_day_falls_due_as_others_do(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update contract_events set done = '2031-01-01'")
+    assert "2026-01-07 checkpoint after terminated kontorword" in section(con, "lifecycle")
+
+
 def test_an_offboarding_is_shown_with_what_was_done_and_what_is_seen(con: duckdb.DuckDBPyConnection) -> None:
     words = (
         "Kontor O-kontorword opened 2025-11-02 08:00 UTC; kontorword.csv:2 1 things still live 2 186 hours so far"

@@ -260,6 +260,21 @@ def test_what_is_to_be_done_closed_or_verified_some_day_is_neither_yet() -> None
     assert _clock(ahead, step, columns=asked) == (None, None, None, 0, True, None)
 
 
+def test_a_checkpoint_that_is_to_be_held_some_day_was_not_held() -> None:
+    some_day = datetime(2031, 1, 1, tzinfo=UTC)
+    con = scan(
+        NORDWIND,
+        Contract("C-1", "P-1", status="terminated"),
+        ContractEvent("C-1", "Terminated", date(2026, 1, 8)),
+        Offboarding("O-1", "P-1", "C-1", some_day, closed_at=some_day),
+        Review("V-1", "access", "P-1", completed_at=some_day),
+    )
+    for stage in (partners, owners, contracts, facts, resources, sightings, holdings, offboardings):
+        stage.run(con)
+    found = rows(con, "select checkpoint_id, held_at, days_after, closed_at from event_checkpoints order by all")
+    assert found == [("O-1", None, None, None), ("V-1", None, None, None)]
+
+
 def test_reviews_and_offboardings_stand_beside_the_events_of_the_partners_contracts() -> None:
     con = scan(
         NORDWIND,

@@ -48,12 +48,13 @@ general as (
     from reviews
     where partner_id is null
         and coalesce(lower(scope), 'access') = 'access'
+        and completed_at <= $as_of
 ),
 judged as (
     select
         e.*,
         case
-            when e.done is not null then 9
+            when e.done <= cast($as_of as date) then 9
             when h.has_offboarding = 1 and e.is_ending = 1 then 9
             when h.has_review = 1 and e.needs_offboarding = 0 then 9
             when e.due >= cast($as_of as date) then 9
