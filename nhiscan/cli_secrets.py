@@ -288,13 +288,7 @@ def _progress() -> Iterator[Callable[[int], None] | None]:
         yield bar.update
 
 
-@secrets.command("import")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--place", help="Place that was searched; may be left out where one only is configured.")
-@click.option(
-    "--format", "form", type=click.Choice(FOREIGN), default="auto", show_default=True, help="Whose result FILE is."
-)
-@click.option(
+_config_option = click.option(
     "-c",
     "--config",
     "config_file",
@@ -304,6 +298,15 @@ def _progress() -> Iterator[Callable[[int], None] | None]:
     show_default=True,
     help="Settings file.",
 )
+
+
+@secrets.command("import")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--place", help="Place that was searched; may be left out where one only is configured.")
+@click.option(
+    "--format", "form", type=click.Choice(FOREIGN), default="auto", show_default=True, help="Whose result FILE is."
+)
+@_config_option
 def import_(file: Path, place: str | None, form: str, config_file: Path) -> None:
     """Take over what another scanner found in a place, and show what it leads to.
 
@@ -422,16 +425,7 @@ def _print_traces(database: Path, imported: list[Imported]) -> None:
 @secrets.command()
 @click.argument("place", metavar="PLACE")
 @click.option("--scanner", metavar="NAME", help="Forget what this one found, such as gitleaks, and keep the others'.")
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    default=_DEFAULT_CONFIG,
-    envvar="NHISCAN_CONFIG",
-    show_default=True,
-    help="Settings file.",
-)
+@_config_option
 def forget(place: str, scanner: str | None, config_file: Path) -> None:
     """Take back what was imported for PLACE.
 
