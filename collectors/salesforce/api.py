@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from nhiscan import collect
 from nhiscan.errors import CollectError
 from nhiscan.http import TooBigError
 from nhiscan.secret import Secret
@@ -48,13 +49,9 @@ _ENDS: Final[Mapping[str, str | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a call gave nothing, or not all; `status` is a coverage word, `code` Salesforce's errorCode."""
+class Refusal(collect.Refusal):
+    """With `code`, Salesforce's errorCode."""
 
-    status: str
-    call: str
-    reason: str
-    missing_permission: str | None = None
     code: str = ""
     column: str | None = None  # that an INVALID_FIELD names
 
