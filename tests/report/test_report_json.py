@@ -16,8 +16,9 @@ DOC = Path(__file__).parents[2] / "docs" / "json.md"
 
 
 def documented() -> dict[str, list[str]]:
-    """Keys in order, by the title of their section."""
-    sections = DOC.read_text(encoding="utf-8").split("\n## ")[1:]
+    """Keys in order, by the title of their section; of the scan's own chapter, the first."""
+    chapter = DOC.read_text(encoding="utf-8").split("\n# ", 1)[0]
+    sections = chapter.split("\n## ")[1:]
     return {
         section.split("\n", 1)[0].replace("`", ""): re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
         for section in sections
