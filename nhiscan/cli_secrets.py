@@ -28,9 +28,9 @@ from nhiscan.printable import plain
 
 if TYPE_CHECKING:
     from nhiscan.config import Config
-    from nhiscan.detect.baseline import Baseline, Entry
-    from nhiscan.detect.foreign import Export
     from nhiscan.detect.leak import Leaked, Profile, Said
+    from nhiscan.detect.results.baseline import Baseline, Entry
+    from nhiscan.detect.results.foreign import Export
     from nhiscan.imports import Imported
 
 EXIT_FOUND: Final = 1
@@ -115,7 +115,7 @@ def scan(
 
     Example: nhiscan secrets scan exports
     """
-    from nhiscan.detect import formats
+    from nhiscan.detect.results import formats
 
     for option, file in (("--output", output), ("--write-baseline", write_baseline)):
         if file is not None and not file.parent.is_dir():
@@ -156,7 +156,7 @@ class _Known:
         self._profile = profile
         self._types: Mapping[str, str] = {}
         if file is not None or is_written:
-            from nhiscan.detect import baseline
+            from nhiscan.detect.results import baseline
 
             self._old = None if file is None else baseline.read(file)
             self._types = baseline.secret_types(profile, self._old)
@@ -172,7 +172,7 @@ class _Known:
         """What excuses a leak; what is written into a baseline is known from then on."""
         if self._old is None and self._entries is None:
             return None
-        from nhiscan.detect import baseline
+        from nhiscan.detect.results import baseline
 
         entry = baseline.entry(leaked, self._types)
         if self._entries is not None:
@@ -181,7 +181,7 @@ class _Known:
         return "baseline" if self._old is not None and self._old.knows(entry) else None
 
     def written(self) -> str:
-        from nhiscan.detect import baseline
+        from nhiscan.detect.results import baseline
 
         return baseline.written(self._entries or (), profile=self._profile, at=datetime.now(UTC), old=self._old)
 
@@ -197,11 +197,11 @@ def _search(
 ) -> Iterator[Said]:
     """What was said of each path, with names as one would type them here."""
     if is_git:
-        from nhiscan.detect import git
+        from nhiscan.detect.git import repository
         from nhiscan.detect.leak import Unread
 
         for path in paths:
-            said = git.scan(path, make_profile, jobs=jobs, on_progress=on_progress, exclude=exclude)
+            said = repository.scan(path, make_profile, jobs=jobs, on_progress=on_progress, exclude=exclude)
             if len(paths) == 1:
                 yield from said
                 continue
@@ -210,7 +210,7 @@ def _search(
             except CollectError as error:  # what was found in the others is shown all the same
                 yield Unread(os.fspath(path), "unreadable", error.message)
     else:
-        from nhiscan.detect import tree
+        from nhiscan.detect.reading import tree
 
         said = tree.scan(paths, make_profile, jobs=jobs, on_progress=on_progress, exclude=exclude)
         yield from _below(paths[0], said) if len(paths) == 1 and paths[0].is_dir() else said
@@ -362,7 +362,8 @@ def _place(settings: Config, name: str | None) -> tuple[str, Path | None]:
 
 def _imported(settings: Config, file: Path, form: str, place: str, root: Path | None) -> list[Imported]:
     from nhiscan import atomic, imports, secret, store
-    from nhiscan.detect import foreign, profiles
+    from nhiscan.detect import profiles
+    from nhiscan.detect.results import foreign
 
     exports = foreign.read(file, form)
     profile = profiles.profile("precise")

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from nhiscan.detect import detector
-from nhiscan.detect.foreign import Export, Foreign
-from nhiscan.detect.formats import blanked, readable, without
 from nhiscan.detect.leak import Leak, OutOfTimeError, Profile, preview
+from nhiscan.detect.precise import detector
+from nhiscan.detect.results.foreign import Export, Foreign
+from nhiscan.detect.results.formats import blanked, readable, without
 from nhiscan.errors import StoreError
 from nhiscan.secret import fingerprint
 

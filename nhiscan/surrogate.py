@@ -13,7 +13,7 @@ from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any, Final
 
 from nhiscan import detect
-from nhiscan.detect.checks import crc32_digits
+from nhiscan.detect.precise.checks import crc32_digits
 
 _SEPARATORS: Final = "-_.:/=@+?&"
 _LONGEST_PLAIN_PREFIX: Final = 8

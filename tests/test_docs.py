@@ -25,8 +25,8 @@ from click.testing import CliRunner
 from fixtures.filled import filled
 from nhiscan import check, collect, config, rule, store
 from nhiscan.cli import cli
-from nhiscan.detect.detector import parse
-from nhiscan.detect.precise import Precise
+from nhiscan.detect.precise.detector import parse
+from nhiscan.detect.precise.profile import Precise
 from nhiscan.lifecycle.verify import StaleScanError
 from nhiscan.remediate import contract, evidence
 from nhiscan.remediate import plan as plans

@@ -14,10 +14,10 @@ import pytest
 
 from fixtures.filled import filled
 from nhiscan import imports, secret
-from nhiscan.detect import detector
-from nhiscan.detect.foreign import Export, Foreign
 from nhiscan.detect.leak import Leak, Profile
+from nhiscan.detect.precise import detector
 from nhiscan.detect.profiles import profile
+from nhiscan.detect.results.foreign import Export, Foreign
 from nhiscan.errors import StoreError
 from nhiscan.imports import Imported, ImportedRow
 from nhiscan.secret import Secret

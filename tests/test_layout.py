@@ -70,8 +70,11 @@ EDGE_NAMES = {"os.environ", "os.environb", "sys.argv", "sys.stdout"}
 EDGES = {"nhiscan/terminal.py", *(f"nhiscan/{path.name}" for path in (ROOT / "nhiscan").glob("cli*.py"))}
 EXCEPTIONS = {
     ("nhiscan/query.py", "sys.stdout"),  # the query's child process answers its parent
-    ("nhiscan/detect/database.py", "os.environ"),  # where caches lie on this machine, which changes no result
-    ("nhiscan/detect/git_process.py", "os.environ"),  # where programs are, for a child that gets nothing else of it
+    (
+        "nhiscan/detect/expressions/database.py",
+        "os.environ",
+    ),  # where caches lie, which changes no result
+    ("nhiscan/detect/git/process.py", "os.environ"),  # where programs are, for a child that gets nothing else of it
 }
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from nhiscan.detect.formats import readable
 from nhiscan.detect.leak import Counts, Unread
+from nhiscan.detect.results.formats import readable
 from nhiscan.errors import CollectError
 from nhiscan.model import Coverage
 

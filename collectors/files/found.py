@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from nhiscan import secret
-from nhiscan.detect.formats import readable
 from nhiscan.detect.leak import Commit, Leak, Leaked, preview
+from nhiscan.detect.results.formats import readable
 from nhiscan.model import Sighting
 
 from .places import Place

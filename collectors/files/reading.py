@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from nhiscan.detect import git, git_process, tree
+from nhiscan.detect.git import process, repository
 from nhiscan.detect.leak import Counts, Said
-from nhiscan.detect.precise import Precise
+from nhiscan.detect.precise.profile import Precise
+from nhiscan.detect.reading import tree
 from nhiscan.errors import CollectError
 
 from .places import Place
@@ -28,7 +29,7 @@ def read(place: Place, ctx: Context) -> Iterator[Said]:
     profile = Precise()
     progress = partial(ctx.progress, f"texts of {place.name}")
     if place.is_repository:
-        yield from git.scan(place.path, lambda: profile, branch=place.branch, on_progress=progress)
+        yield from repository.scan(place.path, lambda: profile, branch=place.branch, on_progress=progress)
     else:
         yield from tree.scan([place.path], lambda: profile, on_progress=progress)
     yield Counts(skipped={ALLOWED: profile.allowed})
@@ -42,7 +43,7 @@ def _open(place: Place) -> None:
         else:
             os.scandir(place.path).close()
             if place.is_repository:
-                git_process.opened(os.fspath(place.path))
+                process.opened(os.fspath(place.path))
     except OSError as error:
         raise CollectError(
             f"{place.path} cannot be opened: {error.strerror}", hint="check the path and the scanner's permissions"

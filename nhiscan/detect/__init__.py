@@ -19,7 +19,7 @@ from nhiscan.detect.leak import ASSIGNED, KEYS, VAGUE, preview
 from nhiscan.secret import fingerprint
 
 if TYPE_CHECKING:  # read when something is searched: a search of files needs no inventory, and the reverse
-    from nhiscan.detect.matcher import Matcher, Place
+    from nhiscan.detect.precise.matcher import Matcher, Place
     from nhiscan.model import Sighting, Where
 
 _WINDOW: Final = 4_096
@@ -163,7 +163,7 @@ def _places(text: str, name: str | None) -> Iterator[tuple[Found, Place]]:
 
 @cache
 def _matcher(thread: int) -> Matcher:
-    from nhiscan.detect.matcher import shared
+    from nhiscan.detect.precise.matcher import shared
 
     return shared().another()
 

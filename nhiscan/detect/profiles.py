@@ -17,11 +17,11 @@ def profile(name: str, settings: Mapping[str, Any] | None = None, baseline: str 
     Raises: ConfigError for any other name.
     """
     if name == "precise":
-        from nhiscan.detect.precise import Precise
+        from nhiscan.detect.precise.profile import Precise
 
         return Precise()
     if name == "detect-secrets":
-        from nhiscan.detect.stock import Stock
+        from nhiscan.detect.stock.profile import Stock
 
         return Stock(settings, baseline=baseline)
     raise ConfigError(f"no profile is called {name}", hint=f"known are {', '.join(NAMES)}")

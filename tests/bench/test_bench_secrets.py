@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from nhiscan.detect.precise import Precise
+from nhiscan.detect.precise.profile import Precise
 from tests.bench import (
     secret_bench,
     secret_corpus,

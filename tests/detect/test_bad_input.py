@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.filled import filled
-from nhiscan.detect import content, tree
 from nhiscan.detect.leak import Counts, Leaked, Said, Unread
-from nhiscan.detect.precise import Precise
+from nhiscan.detect.precise.profile import Precise
+from nhiscan.detect.reading import content, tree
 from tests.detect.fake_profile import Tokens
 
 _VALUE = "tok_0123456789abcdef"
@@ -140,7 +140,7 @@ def test_a_line_of_ten_megabytes_is_searched(tmp_path: Path) -> None:
 _GIANT = """
 import sys
 from pathlib import Path
-from nhiscan.detect import tree
+from nhiscan.detect.reading import tree
 from nhiscan.detect.leak import Leaked
 from tests.detect.fake_profile import Tokens
 said = list(tree.scan([sys.argv[1]], Tokens))

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from fixtures.filled import filled
-from nhiscan.detect import baseline, plugins
-from nhiscan.detect.baseline import Baseline, Entry
 from nhiscan.detect.leak import Leak, Leaked
-from nhiscan.detect.precise import Precise
-from nhiscan.detect.stock import Stock
-from nhiscan.detect.stock_settings import put_in_force
+from nhiscan.detect.precise import plugins
+from nhiscan.detect.precise.profile import Precise
+from nhiscan.detect.results import baseline
+from nhiscan.detect.results.baseline import Baseline, Entry
+from nhiscan.detect.stock.profile import Stock
+from nhiscan.detect.stock.settings import put_in_force
 from nhiscan.errors import ConfigError
 from nhiscan.secret import Secret
 

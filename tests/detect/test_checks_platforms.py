@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from nhiscan.detect.checks import CHECKS
+from nhiscan.detect.precise.checks import CHECKS
 
 
 def encoded(text: str) -> str:

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from fixtures.filled import filled
-from nhiscan.detect import checks
+from nhiscan.detect.precise import checks
 
 
 def test_grafana_ends_a_token_in_the_crc32_of_all_before_it() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nhiscan.detect import claims
+from nhiscan.detect.precise import claims
 
 
 def _token(payload: Any) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from nhiscan.detect import database as module
-from nhiscan.detect.database import database, default_folder
+from nhiscan.detect.expressions import database as module
+from nhiscan.detect.expressions.database import database, default_folder
 
 EXPRESSIONS = [(rb"key-[0-9]{4}", 0), (rb"token", 0)]
 pytestmark = pytest.mark.skipif(find_spec("hyperscan") is None, reason="no wheel for this platform")

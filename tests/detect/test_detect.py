@@ -17,7 +17,7 @@ from importlib.util import find_spec
 import pytest
 
 from nhiscan.detect import detect, find
-from nhiscan.detect.checks import crc32_digits
+from nhiscan.detect.precise.checks import crc32_digits
 from nhiscan.model import Sighting, Where
 from nhiscan.secret import fingerprint
 

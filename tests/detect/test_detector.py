@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nhiscan.detect.detector import DetectorError, load, parse
+from nhiscan.detect.precise.detector import DetectorError, load, parse
 from nhiscan.detect.profiles import NAMES, profile
 from nhiscan.errors import ConfigError
 

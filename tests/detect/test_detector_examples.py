@@ -8,8 +8,8 @@ from importlib.util import find_spec
 import pytest
 
 from fixtures.filled import filled
-from nhiscan.detect.detector import Detector, load
-from nhiscan.detect.precise import Precise
+from nhiscan.detect.precise.detector import Detector, load
+from nhiscan.detect.precise.profile import Precise
 
 _DETECTORS = load()
 _TRUE = [(detector, n) for detector in _DETECTORS for n in range(len(detector.true))]

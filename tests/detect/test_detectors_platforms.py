@@ -8,9 +8,9 @@ from functools import cache
 import pytest
 
 from fixtures.filled import filled
-from nhiscan.detect.detector import load
 from nhiscan.detect.leak import Leak
-from nhiscan.detect.precise import Precise
+from nhiscan.detect.precise.detector import load
+from nhiscan.detect.precise.profile import Precise
 
 
 @cache

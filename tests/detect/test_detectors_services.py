@@ -10,10 +10,10 @@ from typing import Final
 import pytest
 
 from fixtures.filled import filled
-from nhiscan.detect import detector
-from nhiscan.detect.detector import Detector
 from nhiscan.detect.leak import Leak
-from nhiscan.detect.precise import Precise
+from nhiscan.detect.precise import detector
+from nhiscan.detect.precise.detector import Detector
+from nhiscan.detect.precise.profile import Precise
 
 _GROUPS: Final = frozenset(
     {

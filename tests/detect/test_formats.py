@@ -13,9 +13,10 @@ import jsonschema
 import pytest
 
 from fixtures.filled import filled
-from nhiscan.detect import detector, formats
-from nhiscan.detect.formats import Described, Report
 from nhiscan.detect.leak import Commit, Counts, Leak, Leaked, Said, Unread, preview
+from nhiscan.detect.precise import detector
+from nhiscan.detect.results import formats
+from nhiscan.detect.results.formats import Described, Report
 from nhiscan.secret import Secret
 
 KEY = b"k" * 32

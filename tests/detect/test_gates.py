@@ -7,10 +7,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from nhiscan.detect.detector import Detector, load
-from nhiscan.detect.literals import holds_hex
-from nhiscan.detect.matcher import Matcher
-from nhiscan.detect.plan import planned
+from nhiscan.detect.expressions.literals import holds_hex
+from nhiscan.detect.precise.detector import Detector, load
+from nhiscan.detect.precise.matcher import Matcher
+from nhiscan.detect.precise.plan import planned
 
 DIGITS = "9f3b07c2e815d64a0c7e9f3b07c2e815"
 NUMBER = Detector(

@@ -7,8 +7,8 @@ import base64
 import pytest
 
 from fixtures.filled import filled
-from nhiscan.detect.generic import added, is_configuration, is_made
 from nhiscan.detect.leak import OutOfTimeError
+from nhiscan.detect.precise.generic import added, is_configuration, is_made
 
 MADE = filled("<<[A-Za-z0-9]{29}>>x7Q", seed=8)
 FOREVER = float("inf")

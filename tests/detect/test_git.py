@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from nhiscan.detect import git, git_history, git_process
+from nhiscan.detect.git import attribution, process
+from nhiscan.detect.git import repository as module
 from nhiscan.detect.leak import Counts, Leaked, Said, Unread
 from nhiscan.errors import CollectError
 from tests.detect.fake_profile import Tokens
@@ -74,7 +75,7 @@ def repository(tmp_path: Path) -> Repository:
 
 def scanned(place: Repository | Path, **options: object) -> list[Said]:
     folder = place.folder if isinstance(place, Repository) else place
-    return list(git.scan(folder, Tokens, **options))  # type: ignore[arg-type]
+    return list(module.scan(folder, Tokens, **options))  # type: ignore[arg-type]
 
 
 def leaks(said: list[Said]) -> list[tuple[str, str, str | None, str | None, bool]]:
@@ -182,7 +183,7 @@ def test_a_file_that_moved_stood_at_two_paths(repository: Repository) -> None:
 def test_one_value_in_many_files_is_bounded_and_the_others_are_counted(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(git, "MOST_PLACES", 5)
+    monkeypatch.setattr(module, "MOST_PLACES", 5)
     repository.commit(**{f"f{n}": f"{n} {_A}" for n in range(8)})
 
     said = scanned(repository)
@@ -666,7 +667,7 @@ def test_a_pipe_in_the_store_of_a_linked_work_tree_is_named(repository: Reposito
 def test_a_git_that_waits_for_something_is_ended(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(git_process, "_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(process, "_TIMEOUT_S", 1.0)
     os.mkfifo(tmp_path / "pipe")
     repository.run("config", "include.path", str(tmp_path / "pipe"))
     with pytest.raises(CollectError, match="git does not answer"):
@@ -686,7 +687,7 @@ def nested(repository: Repository, levels: int) -> None:
 def test_a_commit_of_more_files_than_anybody_has_is_said_and_its_content_searched(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(git_history, "MOST_FILES", 9_999)
+    monkeypatch.setattr(attribution, "MOST_FILES", 9_999)
     nested(repository, 4)
     said = scanned(repository)
     assert unread(said) == [(".", "too_large"), (".", "too_large")]
@@ -697,7 +698,7 @@ def test_a_commit_of_more_files_than_anybody_has_is_said_and_its_content_searche
 def test_a_git_that_wants_all_the_memory_is_ended_and_said(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(git_process, "_most_memory", lambda: 32 << 20)
+    monkeypatch.setattr(process, "_most_memory", lambda: 32 << 20)
     nested(repository, 6)
     said = scanned(repository)
     assert unread(said) == [(".", "too_large")]
@@ -707,7 +708,7 @@ def test_a_git_that_wants_all_the_memory_is_ended_and_said(
 def test_of_one_content_at_many_paths_only_so_many_are_kept(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(git_history, "_MOST_PATHS", 30)
+    monkeypatch.setattr(attribution, "_MOST_PATHS", 30)
     nested(repository, 2)
     said = scanned(repository)
     assert [is_current for *_, is_current in leaks(said)] == [True] * 30
@@ -796,8 +797,8 @@ def test_a_git_that_is_missing_or_too_old_is_an_error(
     if script is not None:
         (tmp_path / "git").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "git").chmod(0o755)
-    git_process.check_version.cache_clear()
+    process.check_version.cache_clear()
 
     with pytest.raises(CollectError, match=words):
         scanned(repository)
-    git_process.check_version.cache_clear()
+    process.check_version.cache_clear()

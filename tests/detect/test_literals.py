@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nhiscan.detect.literals import encoded, first, holds_hex, required
+from nhiscan.detect.expressions.literals import encoded, first, holds_hex, required
 
 PATTERNS = [
     rb"tok_[a-z]{3}",

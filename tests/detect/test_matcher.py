@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.filled import filled
-from nhiscan.detect.detector import Detector, load
 from nhiscan.detect.leak import Leak
-from nhiscan.detect.matcher import WINDOW, Matcher
-from nhiscan.detect.precise import Precise
+from nhiscan.detect.precise.detector import Detector, load
+from nhiscan.detect.precise.matcher import WINDOW, Matcher
+from nhiscan.detect.precise.profile import Precise
 
 TOKEN = Detector(
     kind="acme_token",

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fixtures.filled import filled
-from nhiscan.detect.precise import Precise
+from nhiscan.detect.precise.profile import Precise
 
 _IDS = {name: filled("AKIA<<[A-Z2-7]{16}>>", seed=f"id {name}") for name in "ABC"}
 _SECRETS = {name: filled("<<[A-Za-z0-9/+]{40}>>", seed=f"secret {name}") for name in "ABC"}

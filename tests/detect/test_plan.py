@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from nhiscan.detect import database
-from nhiscan.detect.detector import Detector, load
-from nhiscan.detect.plan import Plan, kept, planned
+from nhiscan.detect.expressions import database
+from nhiscan.detect.precise.detector import Detector, load
+from nhiscan.detect.precise.plan import Plan, kept, planned
 
 TOKEN = Detector(
     kind="acme_token",

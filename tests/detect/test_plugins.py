@@ -7,17 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nhiscan.detect
 from fixtures.filled import filled
-from nhiscan.detect.detector import load
-from nhiscan.detect.plugins import PLUGINS
+from nhiscan.detect.precise import plugins
+from nhiscan.detect.precise.detector import load
+from nhiscan.detect.precise.plugins import PLUGINS
 
 
 def test_the_stock_tool_finds_what_only_our_plugins_know(tmp_path: Path) -> None:
     token = filled("hvs.<<[A-Za-z0-9]{90}>>", seed=1)
     (tmp_path / "settings.py").write_text(f"connect('{token}')\n")
-    plugins = Path(nhiscan.detect.__file__).with_name("plugins.py")
-    command = [sys.executable, "-m", "detect_secrets", "scan", "-n", "--all-files", "-p", str(plugins), "settings.py"]
+    ours = Path(plugins.__file__)
+    command = [sys.executable, "-m", "detect_secrets", "scan", "-n", "--all-files", "-p", str(ours), "settings.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     found = [result["type"] for result in json.loads(done.stdout)["results"]["settings.py"]]
     assert [said for said in found if said.endswith("(vault_service_token)")]

@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.filled import filled
 from nhiscan.detect.leak import Leak, OutOfTimeError
-from nhiscan.detect.precise import Precise
+from nhiscan.detect.precise.profile import Precise
 
 TOKEN = filled("hvs.<<[A-Za-z0-9]{90}>>", seed=3)
 OTHER = filled("hvs.<<[A-Za-z0-9]{90}>>", seed=4)
@@ -220,7 +220,7 @@ def test_no_leak_shows_its_value() -> None:
 
 def test_the_profile_needs_neither_database_nor_detect_secrets() -> None:
     code = (
-        "import sys, nhiscan.detect.precise as p; list(p.Precise().leaks(b'x', 'x'));"
+        "import sys, nhiscan.detect.precise.profile as p; list(p.Precise().leaks(b'x', 'x'));"
         "print([m for m in ('duckdb', 'pandas', 'detect_secrets', 'requests', 'boto3') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -236,7 +236,10 @@ def test_a_damaged_plan_is_made_anew(
     assert {path.stat().st_mode & 0o777 for path in plan.parent.iterdir()} == {0o600}
     whole = plan.read_bytes()
     plan.write_bytes(whole[:-100])
-    code = "import nhiscan.detect.precise as p, sys; print(len(list(p.Precise().leaks(sys.argv[1].encode(), 'x'))))"
+    code = (
+        "import nhiscan.detect.precise.profile as p, sys; "
+        "print(len(list(p.Precise().leaks(sys.argv[1].encode(), 'x'))))"
+    )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     done = subprocess.run([sys.executable, "-c", code, TOKEN], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"

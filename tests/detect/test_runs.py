@@ -7,8 +7,8 @@ import re
 import pytest
 
 from fixtures.filled import filled
-from nhiscan.detect.detector import Detector, load
-from nhiscan.detect.runs import run, stretches
+from nhiscan.detect.precise.detector import Detector, load
+from nhiscan.detect.precise.runs import run, stretches
 
 DETECTORS = [detector for detector in load() if run(detector.pattern.encode()) is not None]
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from nhiscan.detect.signatures import expires_at
+from nhiscan.detect.precise.signatures import expires_at
 
 
 @pytest.mark.parametrize(

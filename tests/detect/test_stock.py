@@ -18,11 +18,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nhiscan.detect import database, stock_lines
+from nhiscan.detect.expressions import database
 from nhiscan.detect.leak import Leak
-from nhiscan.detect.stock import Stock, kind_of
-from nhiscan.detect.stock_filters import _ID
-from nhiscan.detect.stock_settings import put_in_force
+from nhiscan.detect.stock import lines
+from nhiscan.detect.stock.filters import _ID
+from nhiscan.detect.stock.profile import Stock, kind_of
+from nhiscan.detect.stock.settings import put_in_force
 from nhiscan.errors import ConfigError
 
 SOURCE = random.Random(60)
@@ -430,7 +431,7 @@ def test_two_settings_take_turns(tmp_path: Path) -> None:
 @pytest.fixture
 def without_wheel(monkeypatch: pytest.MonkeyPatch) -> Stock:
     monkeypatch.setattr(database, "vectorscan", lambda: None)
-    monkeypatch.setattr(stock_lines, "vectorscan", lambda: None)
+    monkeypatch.setattr(lines, "vectorscan", lambda: None)
     return Stock()
 
 

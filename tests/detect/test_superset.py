@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nhiscan.detect.superset import superset
+from nhiscan.detect.expressions.superset import superset
 
 LETTERS = "ask-i_K7 S\t\u00f1\u017f\u212a\u0131\u0130\u03b1\u0391\u20ac\U0001f511:=\"'\\"
 TEXTS = st.text(alphabet=LETTERS + "\n\r", max_size=24)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from nhiscan.detect import tree
 from nhiscan.detect.leak import Counts, Leak, Leaked, Profile, Said, Unread
+from nhiscan.detect.reading import tree
 from nhiscan.errors import NhiscanError
 from tests.detect.fake_profile import Slow, Tokens
 
@@ -184,7 +184,7 @@ def test_a_process_that_dies_costs_the_file_it_was_at(tmp_path: Path) -> None:
 
 
 def test_a_process_that_hangs_is_ended_and_costs_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nhiscan.detect.work._GRACE_S", 1.0)
+    monkeypatch.setattr("nhiscan.detect.reading.work._GRACE_S", 1.0)
     many(tmp_path)
     (tmp_path / "100.txt").write_text("hang here")
 
@@ -246,7 +246,7 @@ def late() -> Profile:
 
 
 def test_a_process_that_is_slow_to_start_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nhiscan.detect.work._GRACE_S", 0.1)
+    monkeypatch.setattr("nhiscan.detect.reading.work._GRACE_S", 0.1)
     many(tmp_path)
     said = list(tree.scan([tmp_path], late, jobs=2, budget_s=1.0))
     assert len(places(said)) == 300
@@ -319,7 +319,7 @@ def test_no_process_is_left_when_nobody_wants_the_rest(tmp_path: Path) -> None:
 
 _INTERRUPTED = """
 import sys
-from nhiscan.detect import tree
+from nhiscan.detect.reading import tree
 from tests.detect.fake_profile import Slow
 try:
     for said in tree.scan([sys.argv[1]], Slow, jobs=2):

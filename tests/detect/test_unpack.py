@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from nhiscan.detect import tree, unpack
 from nhiscan.detect.leak import Counts, Leaked, Said, Unread
+from nhiscan.detect.reading import tree, unpack
 from tests.detect.fake_profile import Tokens
 
 _TEXT = b"first line\nkey = tok_0123456789abcdef\n"

@@ -7,8 +7,8 @@ import pytest
 
 from nhiscan.collectors.files.coverage import Tally
 from nhiscan.collectors.files.places import Place
-from nhiscan.detect.formats import ELSEWHERE
 from nhiscan.detect.leak import UNREAD, Unread
+from nhiscan.detect.results.formats import ELSEWHERE
 from tests.files.conftest import AS_OF, Read, token, write
 
 _FOLDER = {"kind": "folder"}

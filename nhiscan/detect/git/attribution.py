@@ -6,8 +6,8 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import IO, Final
 
-from nhiscan.detect.git_objects import when
-from nhiscan.detect.git_process import Git, TooLargeError
+from nhiscan.detect.git.objects import when
+from nhiscan.detect.git.process import Git, TooLargeError
 from nhiscan.detect.leak import Commit
 
 MOST_FILES: Final = 10_000_000  # of one commit: a few folders that hold each other make any number

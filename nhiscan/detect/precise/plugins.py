@@ -14,8 +14,8 @@ from detect_secrets.core.potential_secret import PotentialSecret
 from detect_secrets.plugins.base import BasePlugin
 from detect_secrets.util.code_snippet import CodeSnippet
 
-from nhiscan.detect.detector import Detector, load
-from nhiscan.detect.matcher import matches
+from nhiscan.detect.precise.detector import Detector, load
+from nhiscan.detect.precise.matcher import matches
 
 
 class _Plugin(BasePlugin):

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from nhiscan.detect.database import database, vectorscan
-from nhiscan.detect.detector import Detector
-from nhiscan.detect.literals import encoded, first, required
-from nhiscan.detect.plan import ONCE, Plan
+from nhiscan.detect.expressions.database import database, vectorscan
+from nhiscan.detect.expressions.literals import encoded, first, required
+from nhiscan.detect.precise.detector import Detector
+from nhiscan.detect.precise.plan import ONCE, Plan
 
 # Names that promise a secret, and what gives them a value.
 _NAMED: Final = (

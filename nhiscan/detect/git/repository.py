@@ -12,10 +12,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import IO, Final
 
-from nhiscan.detect import git_history, globs, work
-from nhiscan.detect.git_objects import MESSAGES, Found, Item, Searcher, batches
-from nhiscan.detect.git_process import Git, GitError, TooLargeError, cloned, opened
+from nhiscan.detect.git import attribution
+from nhiscan.detect.git.objects import MESSAGES, Found, Item, Searcher, batches
+from nhiscan.detect.git.process import Git, GitError, TooLargeError, cloned, opened
 from nhiscan.detect.leak import Commit, Counts, Leak, Leaked, Profile, Said, Unread
+from nhiscan.detect.reading import globs, work
 from nhiscan.errors import CollectError
 from nhiscan.secret import Secret
 
@@ -226,25 +227,25 @@ class _Scan:
                 self.counts[why] = self.counts.get(why, 0) + count
             self.on_progress(answer.items)
 
-    def _attributed(self, head: str | None, commits: IO[bytes]) -> tuple[git_history.History, git_history.Tree]:
+    def _attributed(self, head: str | None, commits: IO[bytes]) -> tuple[attribution.History, attribution.Tree]:
         wanted = {found.item.oid.encode() for found in self.found if found.item.type == "blob"}
         wanted |= {oid.encode() for oid in self.missing}
-        history, current = git_history.History(), git_history.Tree()
+        history, current = attribution.History(), attribution.Tree()
         if head is not None:
             try:
-                current = git_history.tree(self.git, head, wanted)
+                current = attribution.tree(self.git, head, wanted)
             except GitError as error:
                 self._gap("the newest commit cannot be read", error)
         if self.commits:
             commits.flush()
             commits.seek(0)
             try:
-                history = git_history.read(self.git, wanted, commits)
+                history = attribution.read(self.git, wanted, commits)
             except TooLargeError as error:
                 self._gap(_UNCOMPARED, error)
             except GitError:  # commits that nothing leads to may have lost their parents, which is nobody's loss
                 try:
-                    history = git_history.read(self.git, wanted, None)
+                    history = attribution.read(self.git, wanted, None)
                 except GitError as error:
                     self._gap(_UNCOMPARED, error)
         return history, current
@@ -253,7 +254,7 @@ class _Scan:
         why = "too_large" if isinstance(error, TooLargeError) else "missing_object"
         self.unread.append(Unread(_WHOLE, why, f"{what}: {error}"))
 
-    def _leaks(self, history: git_history.History, current: git_history.Tree, head: str | None) -> Iterator[Leaked]:
+    def _leaks(self, history: attribution.History, current: attribution.Tree, head: str | None) -> Iterator[Leaked]:
         values: dict[tuple[str, str, str, Secret], _Value] = {}
         places: dict[tuple[str, Secret], int] = {}
         for found in self.found:
@@ -276,7 +277,7 @@ class _Scan:
                             continue
                     if found.commit is not None:
                         at = int(found.commit.at.timestamp())
-                        stay: git_history.Stay | None = git_history.Stay((at, found.commit), at)
+                        stay: attribution.Stay | None = attribution.Stay((at, found.commit), at)
                         is_current = found.item.oid == head
                     else:
                         stay, is_current = stays.get(path), path in now
@@ -293,7 +294,7 @@ class _Scan:
     def _is_excluded(self, path: str) -> bool:
         return self.excluded is not None and globs.covers(self.excluded, path)
 
-    def _not_read(self, history: git_history.History, current: git_history.Tree) -> Iterator[Unread]:
+    def _not_read(self, history: attribution.History, current: attribution.Tree) -> Iterator[Unread]:
         """Each place and reason once, and of one reason so many: a hostile repository cannot flood a report."""
         all_said = dict.fromkeys(self.unread)
         for found in self.found:
@@ -333,7 +334,7 @@ def _lost(item: Item, why: str, detail: str) -> Found:
     return Found(item, (Unread(item.path, why, detail),))
 
 
-def _paths(item: Item, stays: dict[str, git_history.Stay], now: set[str]) -> list[str]:
+def _paths(item: Item, stays: dict[str, attribution.Stay], now: set[str]) -> list[str]:
     """All at which an object stood, the current ones first."""
     if item.type in MESSAGES:
         return [MESSAGES[item.type]]
@@ -344,7 +345,7 @@ def _add(
     values: dict[tuple[str, str, str, Secret], _Value],
     key: tuple[str, str, str, Secret],
     leak: Leak,
-    stay: git_history.Stay | None,
+    stay: attribution.Stay | None,
     *,
     is_current: bool,
 ) -> None:

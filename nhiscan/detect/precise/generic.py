@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from nhiscan.detect import context, values
-from nhiscan.detect.detector import Detector
+from nhiscan.detect import values
 from nhiscan.detect.leak import OutOfTimeError
-from nhiscan.detect.matcher import Place, without_overlaps
+from nhiscan.detect.precise import context
+from nhiscan.detect.precise.detector import Detector
+from nhiscan.detect.precise.matcher import Place, without_overlaps
 
 _SUFFIXES_TEXT: Final = (
     "cfg cnf conf config credentials env envrc htpasswd ini netrc npmrc plist properties pypirc tfvars toml yaml yml"

@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from nhiscan.detect.detector import load
-from nhiscan.detect.generic import NAMED
 from nhiscan.detect.leak import Leaked
-from nhiscan.detect.stock import AWS_KEY, AWS_KEY_ID, Stock, kind_of
-from nhiscan.detect.stock_settings import put_in_force
+from nhiscan.detect.precise.detector import load
+from nhiscan.detect.precise.generic import NAMED
+from nhiscan.detect.stock.profile import AWS_KEY, AWS_KEY_ID, Stock, kind_of
+from nhiscan.detect.stock.settings import put_in_force
 from nhiscan.errors import ConfigError
 
 _SETTINGS: Final = {"plugins_used": "name", "filters_used": "path"}
@@ -134,7 +134,7 @@ def _usual_settings(profile: str) -> dict[str, Any]:
     """
     if profile == Stock.name:
         return {}
-    from nhiscan.detect import plugins
+    from nhiscan.detect.precise import plugins
 
     names = [{"name": plugin.__name__} for plugin in plugins.PLUGINS]
     names[0]["path"] = f"file://{plugins.__file__}"

@@ -12,10 +12,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from nhiscan.detect import globs, work
-from nhiscan.detect.budget import Budget
-from nhiscan.detect.content import Content
 from nhiscan.detect.leak import Counts, Profile, Said, Unread
+from nhiscan.detect.reading import globs, work
+from nhiscan.detect.reading.budget import Budget
+from nhiscan.detect.reading.content import Content
 
 BUDGET_S: Final = 30.0
 LARGEST: Final = 1 << 34

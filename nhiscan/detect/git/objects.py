@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import IO, Final, NamedTuple
 
-from nhiscan.detect import work
-from nhiscan.detect.budget import Budget
-from nhiscan.detect.content import WHOLE, Content
-from nhiscan.detect.git_process import Git
+from nhiscan.detect.git.process import Git
 from nhiscan.detect.leak import Commit, Leaked, Profile, Unread
+from nhiscan.detect.reading import work
+from nhiscan.detect.reading.budget import Budget
+from nhiscan.detect.reading.content import WHOLE, Content
 
 LARGEST_ARCHIVE: Final = 1 << 25  # held in memory while it is unpacked
 _LFS: Final = b"version https://git-lfs.github.com/spec/"

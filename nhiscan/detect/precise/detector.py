@@ -12,7 +12,7 @@ from re import _constants as constants  # type: ignore[attr-defined] # the parse
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
-from nhiscan.detect.checks import CHECKS
+from nhiscan.detect.precise.checks import CHECKS
 from nhiscan.errors import NhiscanError
 
 SEVERITIES: Final = ("critical", "high", "medium", "low")
@@ -75,7 +75,7 @@ def load() -> tuple[Detector, ...]:
 
 def texts() -> Iterator[tuple[str, str]]:
     """Name and text of each file of detectors."""
-    folder = resources.files("nhiscan.detect").joinpath("detectors")
+    folder = resources.files("nhiscan.detect.precise").joinpath("detectors")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".toml"):
             yield file.name, file.read_text(encoding="utf-8")
@@ -113,7 +113,7 @@ def _detector(entry: Mapping[str, Any], where: str) -> Detector:
             raise DetectorError(f"{where}: {key} is of a wrong type", hint=f"write it as {_TYPES[key].__name__}")
     detector = Detector(**values)
     for problem in _problems(detector):
-        raise DetectorError(f"{where}: {problem}", hint="see nhiscan/detect/detector.py for what a key means")
+        raise DetectorError(f"{where}: {problem}", hint="see nhiscan/detect/precise/detector.py for what a key means")
     return detector
 
 

@@ -36,7 +36,7 @@ _TRIES: Final = 3  # processes that may end before they are at any item of a bat
 _NOWHERE: Final = 255
 _MAIN: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from nhiscan.detect.work import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
+    "from nhiscan.detect.reading.work import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
 )
 
 Item = TypeVar("Item")

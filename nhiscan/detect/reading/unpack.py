@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, Final
 
-from nhiscan.detect import archives
 from nhiscan.detect.leak import Unread
+from nhiscan.detect.reading import archives
 
 MOST_BYTES: Final = 1 << 30  # unpacked, of one archive; more only of one that is that large itself
 MOST_MEMBERS: Final = 100_000

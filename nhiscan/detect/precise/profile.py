@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Final
 
-from nhiscan.detect import context, generic
-from nhiscan.detect.detector import Detector
 from nhiscan.detect.leak import Leak
-from nhiscan.detect.matcher import Place, shared
+from nhiscan.detect.precise import context, generic
+from nhiscan.detect.precise.detector import Detector
+from nhiscan.detect.precise.matcher import Place, shared
 from nhiscan.detect.text import decoded, signs
 from nhiscan.secret import Secret
 

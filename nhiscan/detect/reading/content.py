@@ -8,13 +8,14 @@ import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from nhiscan.detect import archives, text
-from nhiscan.detect.budget import Budget
+from nhiscan.detect import text
 from nhiscan.detect.leak import Leaked, Unread
-from nhiscan.detect.work import Answer
+from nhiscan.detect.reading import archives
+from nhiscan.detect.reading.budget import Budget
+from nhiscan.detect.reading.work import Answer
 
 if TYPE_CHECKING:
-    from nhiscan.detect.unpack import Member
+    from nhiscan.detect.reading.unpack import Member
 
 WHOLE: Final = 1 << 22  # bytes: a file up to here is searched in one piece
 _AROUND: Final = 1 << 15  # bytes seen before and after a leak of a longer one; private keys take up to 20,000
@@ -118,7 +119,7 @@ class Content:
         whole: Callable[[], BinaryIO | None],
         beat: Callable[[], None],
     ) -> None:
-        from nhiscan.detect import unpack  # most trees have no archive, and its libraries take their time
+        from nhiscan.detect.reading import unpack  # most trees have no archive, and its libraries take their time
 
         file = whole()
         if file is None:

@@ -19,10 +19,10 @@ from re import _constants as constants  # type: ignore[attr-defined] # the parse
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
-from nhiscan.detect import database
-from nhiscan.detect.detector import Detector, load, texts
-from nhiscan.detect.literals import HEX_RUN, encoded, first, holds_hex, required
-from nhiscan.detect.superset import superset
+from nhiscan.detect.expressions import database
+from nhiscan.detect.expressions.literals import HEX_RUN, encoded, first, holds_hex, required
+from nhiscan.detect.expressions.superset import superset
+from nhiscan.detect.precise.detector import Detector, load, texts
 
 ONCE: Final = 8  # HS_FLAG_SINGLEMATCH: an expression speaks once a text
 _CASELESS: Final = 1  # HS_FLAG_CASELESS
@@ -31,7 +31,7 @@ LONGEST: Final = 1_024  # signs of a match that is seen whole wherever one of it
 _TELLING: Final = 3  # signs from which a text is rare enough to look for
 _RARE: Final = 4  # and from which it is so even beside a hexadecimal number, which is rarer than short texts
 _GATES: Final = (b"[0-9A-Fa-f]{%d}" % HEX_RUN, b"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-")
-_MAKERS: Final = ("detector.py", "literals.py", "plan.py", "superset.py")
+_MAKERS: Final = ("expressions/literals.py", "expressions/superset.py", "precise/detector.py", "precise/plan.py")
 _EXPRESSIONS: Final = ("expressions", "gated")
 _NUMBERED: Final = ("of_value", "of_near", "of_place", "of_mark", "of_gated", "of_gated_near")
 _UNUSED: Final = ("true", "false", "title", "format", "source")  # for persons and tests

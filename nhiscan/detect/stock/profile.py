@@ -14,9 +14,9 @@ from pathlib import PurePath
 from typing import Any, ClassVar, Final
 
 from nhiscan.detect.leak import Leak
-from nhiscan.detect.stock_lines import Lines
-from nhiscan.detect.stock_settings import is_in_force, put_in_force
-from nhiscan.detect.stock_transform import transformed
+from nhiscan.detect.stock.lines import Lines
+from nhiscan.detect.stock.settings import is_in_force, put_in_force
+from nhiscan.detect.stock.transform import transformed
 from nhiscan.secret import Secret
 
 AWS_KEY_ID: Final = "aws_access_key_id"

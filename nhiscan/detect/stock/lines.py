@@ -17,9 +17,9 @@ from functools import cache
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
-from nhiscan.detect.database import database, vectorscan
-from nhiscan.detect.stock_filters import Filters
-from nhiscan.detect.superset import core, superset
+from nhiscan.detect.expressions.database import database, vectorscan
+from nhiscan.detect.expressions.superset import core, superset
+from nhiscan.detect.stock.filters import Filters
 
 # Letters that patterns take for ASCII ones when case does not count; every plugin looks at their lines.
 _FOLDED: Final = "\u0130\u0131\u017f\u212a"

@@ -11,7 +11,7 @@ from re import _constants as constants  # type: ignore[attr-defined] # the parse
 from string import ascii_letters, digits
 from typing import Any, Final, NamedTuple
 
-from nhiscan.detect.literals import parsed
+from nhiscan.detect.expressions.literals import parsed
 
 _SHORTEST: Final = 12  # rows shorter than this are everywhere
 _MOST: Final = 80  # kinds of signs: with more of them, whole lines are rows

@@ -14,8 +14,9 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from nhiscan.detect import detector, find
+from nhiscan.detect import find
 from nhiscan.detect.leak import Commit, Counts, Leaked, Said, Unread, preview
+from nhiscan.detect.precise import detector
 from nhiscan.printable import plain
 from nhiscan.secret import fingerprint
 

@@ -15,14 +15,14 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import Final, NamedTuple
 
-from nhiscan.detect import claims, context, signatures
-from nhiscan.detect.checks import CHECKS
-from nhiscan.detect.detector import Detector
+from nhiscan.detect.expressions.literals import first, parsed
 from nhiscan.detect.leak import VAGUE, OutOfTimeError
-from nhiscan.detect.literals import first, parsed
-from nhiscan.detect.plan import LONGEST, kept, near_pattern, planned
-from nhiscan.detect.prefilter import Hits, Prefilter
-from nhiscan.detect.runs import BEHIND, Run, run, stretches
+from nhiscan.detect.precise import claims, context, signatures
+from nhiscan.detect.precise.checks import CHECKS
+from nhiscan.detect.precise.detector import Detector
+from nhiscan.detect.precise.plan import LONGEST, kept, near_pattern, planned
+from nhiscan.detect.precise.prefilter import Hits, Prefilter
+from nhiscan.detect.precise.runs import BEHIND, Run, run, stretches
 
 WINDOW: Final = 65_536
 _BEFORE: Final = 1_024  # of a window: what stands near may stand before it

@@ -1,0 +1,1 @@
+"""The whole history of a git repository, searched."""

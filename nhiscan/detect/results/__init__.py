@@ -1,0 +1,1 @@
+"""What was found, written for persons and programs, and read from the files of other scanners."""
