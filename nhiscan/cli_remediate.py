@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from nhiscan import cli_remediate_lines as lines
 from nhiscan.errors import NhiscanError
@@ -522,7 +523,7 @@ def _executed(
             )
     except KeyboardInterrupt:
         click.echo("what was begun stands in the journal", err=True)
-        _next("remediate", again, kept.plan.plan_id, "--execute", then="looks at the world again and goes on")
+        _again(kept.plan, again, "looks at the world again and goes on")
         raise
     if as_json:
         print_json(
@@ -584,10 +585,22 @@ def _stoppable() -> Iterator[tuple[Callable[[str], None], Callable[[float], None
 
 
 def _next(*words: str, then: str) -> None:
-    """Says a command to go on with; nothing where a shell would not show it as it is."""
-    line = shell("nhiscan", *words)
+    """Says a command to go on with, of the same settings; nothing where a shell would not show it as it is."""
+    line = shell("nhiscan", *words, *_given("config_file", "-c"))
     if line is not None:
         click.echo(f"  next: {line} ({then})", err=True)
+
+
+def _given(name: str, option: str) -> tuple[str, ...]:
+    """An option as it was given to this command, or set around it: without it, the next one would do something else."""
+    ctx = click.get_current_context()
+    is_usual = ctx.get_parameter_source(name) in (None, ParameterSource.DEFAULT)
+    return () if is_usual else (option, str(ctx.params[name]))
+
+
+def _again(plan: Plan, again: str, then: str) -> None:
+    """`again`: resume or rollback, on as many operations as this run."""
+    _next("remediate", again, plan.plan_id, "--execute", *_given("most", "--max-items"), then=then)
 
 
 def _tell_next(plan: Plan, result: Result, again: str) -> None:
@@ -599,9 +612,12 @@ def _tell_next(plan: Plan, result: Result, again: str) -> None:
         if decision is not None:
             _next("remediate", "approve", plan.plan_id, "--step", decision, then="with --key and --reason")
     if result.state == "waiting" and not waiting:
-        _next("remediate", again, plan.plan_id, "--execute", then="again when it may go on")
+        _again(plan, again, "again when it may go on")
     if result.state == "human":
-        click.echo("  next: see that it is as it should be, then resume or roll back", err=True)
+        click.echo("  next: see that it is as it should be, then one of these", err=True)
+        _again(plan, again, "goes on")
+        if again != "rollback":
+            _next("remediate", "rollback", plan.plan_id, then="says what would be taken back")
     closed = [operation for operation in plan.operations if states[operation.number].state == "closed"]
     if closed:
         click.echo("  closed is what the provider answered; a fresh scan proves it:", err=True)

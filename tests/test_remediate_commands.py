@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -497,6 +498,27 @@ def test_a_closed_operation_of_an_offboarding_says_how_its_step_is_marked(bench:
     assert shown in ran.err
     assert "nhiscan partner verify P-1" in ran.err
     assert list(ledger.records(bench.state)) == []  # nothing is marked by itself
+
+
+def test_each_command_to_go_on_with_is_of_the_same_settings(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bench.folder / "nhiscan.toml").rename(bench.folder / "of acme's.toml")
+    settings = ("-c", "of acme's.toml")
+    given = shlex.join(settings)
+    assert f"next: nhiscan remediate approve plan.json --step start {given} (" in bench.planned(*settings).err
+    waiting = bench.run("remediate", "apply", "plan.json", "--execute", *settings)
+    assert f"next: nhiscan remediate approve {bench.plan.plan_id} --step start {given} (" in waiting.err
+    monkeypatch.setenv("NHISCAN_CONFIG", settings[1])  # of this shell, and of no other that a line is copied to
+    bench.agreed("start", APPROVERS[0])
+    begun = bench.run("remediate", "apply", "plan.json", "--execute", "--max-items", "3")
+    assert f"next: nhiscan remediate resume {bench.plan.plan_id} --execute --max-items 3 {given} (" in begun.err
+    (bench.state / "remediation" / "STOP").touch()
+    stopped = bench.run("remediate", "resume", bench.plan.plan_id, "--execute")
+    assert f"next: nhiscan remediate resume {bench.plan.plan_id} --execute {given} (" in stopped.err
+    assert f"next: nhiscan remediate rollback {bench.plan.plan_id} {given} (" in stopped.err
+    (bench.state / "remediation" / "STOP").unlink()
+    closed = bench.done()
+    assert f"next: nhiscan scan {given} (" in closed.err
+    assert f"-o {bench.plan.plan_id}.zip {given} (" in closed.err
 
 
 def test_tasks_by_hand_are_told_though_all_else_is_closed(bench: Bench) -> None:
