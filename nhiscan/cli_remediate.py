@@ -503,6 +503,7 @@ def _executed(
     run: Callable[..., Result], settings: Config, kept: Kept, *, as_json: bool, most: int | None, again: str = "resume"
 ) -> None:
     """Runs the engine to its next wait and ends with its exit code; `again`: the command that goes on from there."""
+    from nhiscan import config
     from nhiscan.remediate import approvals
 
     found = _adapters(settings)
@@ -515,7 +516,7 @@ def _executed(
                 kept.folder,
                 found.sessions,
                 found.stores,
-                approvals.judge(kept.plan, kept.folder, settings.people, at=now),
+                approvals.judge(kept.plan, kept.folder, lambda: config.read(settings.file).people, at=now),
                 clock=now,
                 wait=wait,
                 most_operations=most,

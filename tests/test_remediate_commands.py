@@ -292,6 +292,25 @@ def test_who_agrees_without_access_to_the_provider_is_told_so(bench: Bench, monk
     assert "use now: not known: model: *** is not let in" in ran.err
 
 
+def test_who_is_taken_out_while_a_run_lasts_does_not_count_any_more(bench: Bench) -> None:
+    bench.planned("--action", "revoke", "--observe", "0s")
+    bench.agreed("off", *APPROVERS)
+    bench.agreed("delete", *APPROVERS)
+    off = bench.keys.effect
+
+    def and_one_leaves(*words: Any, **more: Any) -> Any:
+        file = bench.folder / "nhiscan.toml"
+        file.write_text(file.read_text().replace(APPROVERS[1], "somebody.else@acme.example"))
+        return off(*words, **more)
+
+    bench.keys.effect = and_one_leaves  # type: ignore[method-assign]
+    ran = bench.run("remediate", "apply", "plan.json", "--execute")
+    assert ran.code == 10, ran.out
+    assert "delete is not agreed" in ran.out
+    assert f"{APPROVERS[1]} is not listed" in ran.out
+    assert bench.keys.keys[model.OLD].state == "off"
+
+
 def test_who_asks_cannot_agree(bench: Bench) -> None:
     bench.planned()
     ran = bench.run("remediate", "approve", "plan.json", "--step", "start", "--reason", "ok", *bench.key(REQUESTER))

@@ -113,11 +113,16 @@ def is_begun(folder: Path) -> bool:
 
 
 def judge(
-    plan: Plan, folder: Path, people: Sequence[Person], *, at: datetime | Callable[[], datetime]
+    plan: Plan,
+    folder: Path,
+    people: Sequence[Person] | Callable[[], Sequence[Person]],
+    *,
+    at: datetime | Callable[[], datetime],
 ) -> Callable[[Operation, Decision], list[str]]:
     """Why an operation may not take a decision yet, in sentences; none: it may. The folder is read anew each time.
 
-    `at`: a clock, where what runs lasts.
+    `people` is a way to read them anew and `at` a clock, where what runs lasts: whoever is taken out meanwhile does not
+    count any more.
     """
     return functools.partial(_missing, plan, folder, people, at)
 
@@ -172,12 +177,13 @@ def read(path: Path) -> Approval:
 def _missing(
     plan: Plan,
     folder: Path,
-    people: Sequence[Person],
+    listed: Sequence[Person] | Callable[[], Sequence[Person]],
     at: datetime | Callable[[], datetime],
     operation: Operation,
     decision: Decision,
 ) -> list[str]:
     now = at if isinstance(at, datetime) else at()
+    people = listed() if callable(listed) else listed
     try:
         plans.check(plan, people, now, is_begun=True)  # whether it expired before it began is for whoever begins it
     except PlanError as error:
