@@ -246,7 +246,6 @@ class Credential(Record):
     period_s: int | None = None
     is_network_bound: bool | None = None
     app_id: str | None = ref("identities", default=None)  # the app that holds it and acts as the identity with it
-    flow: str | None = None  # how it was given, a word of AppSettings.flows
 
 
 @dataclass(frozen=True, slots=True)

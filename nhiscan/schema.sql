@@ -82,8 +82,7 @@ create table credentials ( -- metadata of credentials, never a value
     max_ttl_s bigint, -- longest life that renewals can give it, in seconds; 0: no limit set
     period_s bigint, -- life that each renewal gives again without end, in seconds
     is_network_bound boolean, -- works only from named networks; null: cannot be said
-    app_key bigint, -- app that holds it and acts as the identity with it
-    flow varchar -- how it was given, a word of app_settings.flows
+    app_key bigint -- app that holds it and acts as the identity with it
 );
 
 create table app_settings ( -- how an OAuth app gets and keeps its tokens
@@ -1006,8 +1005,7 @@ create table credential_facts ( -- one row a credential: what rules and reports 
     level bigint, -- of the identity
     contract_is_ended boolean, -- of the identity
     app_id varchar, -- app that holds it
-    app_name varchar, -- its name
-    flow varchar -- how it was given
+    app_name varchar -- its name
 );
 
 create table resource_facts ( -- one row a resource: what rules and reports read

@@ -42,8 +42,7 @@ select c.credential_key,
     f.level,
     f.contract_is_ended,
     a.identity_id as app_id,
-    a.name as app_name,
-    c.flow
+    a.name as app_name
 from live c
 join identity_facts f using (identity_key)
 cross join scans s

@@ -14,17 +14,8 @@ with blocked as (
 events as (
     select
         f.identity_key,
-        c.flow,
-        c.last_used_at as used_at
-    from credential_facts c
-    join identity_facts f on f.identity_id = c.app_id
-    where c.flow in ('implicit', 'password', 'device')
-        and c.last_used_at >= $window_days_before
-    union all
-    select
-        f.identity_key,
         i.flow,
-        i.occurred_at
+        i.occurred_at as used_at
     from sign_ins i
     join identity_facts f on f.tenant_id = i.tenant_id and f.name = i.app
     where i.is_success

@@ -9,7 +9,7 @@ with held as (
         min(c.created_at) as oldest
     from credential_facts c
     where c.is_live
-        and (c.kind = 'app_password' or c.flow in $legacy_flows)
+        and c.kind = 'app_password'
     group by c.identity_key
 ),
 signed_in as (

@@ -37,6 +37,17 @@ called as (
         and u.occurred_at >= $lookback_days_before
     group by u.credential_id, lower(u.user_agent)
 ),
+signed_in as (
+    select
+        i.identity_key,
+        i.app,
+        max(i.occurred_at) as last_at
+    from sign_ins i
+    where i.is_success
+        and i.flow = 'client_credentials'
+        and i.occurred_at >= $lookback_days_before
+    group by i.identity_key, i.app
+),
 seen as (
     select
         k.credential_id,
@@ -115,7 +126,7 @@ from placed p
 join keys k on k.credential_id = p.credential_id
 where p.place = 1
 union all
--- An app that gets its token with a secret could sign for it with a certificate.
+-- A user whom an app signed in with a secret: for the tokens that it holds of him it could sign with a certificate.
 select
     c.credential_id,
     c.tenant_id,
@@ -129,13 +140,14 @@ select
         when ',' || replace(a.flows, ' ', '') || ',' like '%,jwt_bearer,%' then 'it may sign with a certificate already'
         else 'it can be given a certificate to sign with (JWT bearer)'
     end,
-    'it was given by the client credentials flow',
-    c.last_used_at,
+    'the sign-in log names the client credentials flow',
+    s.last_at,
     c.created_at,
     c.partner_name
 from credential_facts c
+join signed_in s on s.identity_key = c.identity_key and s.app = c.app_name
 left join app_facts a on a.identity_id = c.app_id
 where c.is_live
     and c.provider = 'salesforce'
-    and c.flow = 'client_credentials'
+    and c.kind = 'oauth_token'
     and not coalesce(c.is_provider_owned, false)
