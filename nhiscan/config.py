@@ -16,11 +16,15 @@ from nhiscan.errors import ConfigError
 from nhiscan.secret import Secret, resolve_reference
 
 _MANY: Final = 60  # known words in a hint; all tables of a scan fit
+_ENVIRONMENTS: Final = ("prod", "staging", "test", "dev", "sandbox")
 
 
 @dataclass(frozen=True)
 class Company:
-    """What is ours; everything else is outside."""
+    """What is ours; everything else is outside.
+
+    `aws_accounts` and `tenants`: the environment of each, "" where it is not said.
+    """
 
     name: str
     mail_domains: tuple[str, ...] = ()
@@ -78,10 +82,12 @@ def _check_keys(data: Mapping[str, Any], known: Iterable[str], *, where: str) ->
 def read(path: Path) -> Config:
     """Raises: ConfigError naming the file and key."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows begin a file with a mark
     except FileNotFoundError as error:
         raise ConfigError(f"{path} does not exist", hint="run `nhiscan init` to write one") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="give the path of a settings file") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}", hint="mend the file; it must be TOML in UTF-8") from error
     return parse(data, file=path)
 
@@ -93,6 +99,7 @@ def parse(data: Mapping[str, Any], *, file: Path) -> Config:
     if "company" not in data:
         raise ConfigError(f"{file}: [company] is missing", hint='add [company] with name = "..."')
     company = build(Company, data["company"], where=f"{where}company.", base=file.parent, environ={})
+    _check_ours(company, where=f"{where}company.")
     state = build(State, data.get("state", {}), where=f"{where}state.", base=Path(), environ={})
     collectors: list[tuple[str, Mapping[str, Any]]] = []
     for name, settings in _table(data.get("collectors", {}), f"{where}collectors").items():
@@ -108,6 +115,28 @@ def parse(data: Mapping[str, Any], *, file: Path) -> Config:
         for name, settings in _table(data.get("remediation", {}), f"{where}remediation").items()
     }
     return Config(file, company, file.parent / state.path, tuple(collectors), rules, people, remediation)
+
+
+def _check_ours(company: Company, *, where: str) -> None:
+    """A word that matches nothing would make what is ours an outsider's, and keep the rules on environments silent."""
+    for account in company.aws_accounts:
+        if not (len(account) == 12 and account.isascii() and account.isdigit()):
+            raise ConfigError(f"{where}aws_accounts.{account}: no AWS account id", hint="it has 12 digits")
+    for tenant in company.tenants:
+        if not all(tenant.partition(":")):
+            raise ConfigError(f"{where}tenants.{tenant}: no tenant id", hint='write "system:name", as in "vault:main"')
+    for key, labelled in (("aws_accounts", company.aws_accounts), ("tenants", company.tenants)):
+        for name, environment in labelled.items():
+            if environment.strip().lower() not in ("", *_ENVIRONMENTS):
+                raise ConfigError(
+                    f"{where}{key}.{name}: no environment {environment!r}", hint=nearest(environment, _ENVIRONMENTS)
+                )
+    for i, domain in enumerate(company.mail_domains):
+        if not domain or any(sign in "@/:*," or sign.isspace() for sign in domain):
+            raise ConfigError(
+                f"{where}mail_domains[{i}]: no domain {domain!r}",
+                hint='write what follows the @ of an address, as in "acme.example"',
+            )
 
 
 @dataclass(frozen=True)
@@ -130,7 +159,7 @@ def build(cls: type[Any], data: Any, *, where: str, base: Path, environ: Mapping
     Raises: ConfigError naming the key.
     """
     if not isinstance(data, dict):
-        raise ConfigError(f"{where.rstrip('.')} must be a table")
+        raise ConfigError(f"{where.rstrip('.')} must be a table", hint="write its settings below a line in [brackets]")
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     _check_keys(data, fields, where=where)
     hints = typing.get_type_hints(cls)
@@ -150,12 +179,12 @@ def _value(kind: Any, value: Any, *, where: str, base: Path, environ: Mapping[st
         return _value(kind, value, where=where, base=base, environ=environ)
     if origin is tuple:
         if not isinstance(value, list):
-            raise ConfigError(f"{where} must be a list")
+            raise ConfigError(f"{where} must be a list", hint="write it in [brackets], also a single one")
         item = typing.get_args(kind)[0]
         return tuple(_value(item, v, where=f"{where}[{i}]", base=base, environ=environ) for i, v in enumerate(value))
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-            raise ConfigError(f"{where} must be a table of texts")
+            raise ConfigError(f"{where} must be a table of texts", hint='write { "name" = "text" }')
         return dict(value)
     if dataclasses.is_dataclass(kind):
         return build(typing.cast(type[Any], kind), value, where=f"{where}.", base=base, environ=environ)

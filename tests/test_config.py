@@ -106,6 +106,12 @@ def test_an_absolute_state_directory_stays_where_it_is() -> None:
         (COMPANY + "mail_domains = [1]", "company.mail_domains[0] must be a text", ""),
         (COMPANY + "aws_accounts = ['111111111111']", "company.aws_accounts must be a table of texts", ""),
         (COMPANY + "aws_accounts = { 111111111111 = 1 }", "company.aws_accounts must be a table of texts", ""),
+        (COMPANY + "aws_accounts = { 11111111111 = 'prod' }", "company.aws_accounts.11111111111: no AWS", "12 digits"),
+        (COMPANY + "aws_accounts = { 111111111111 = 'prodd' }", "111111111111: no environment 'prodd'", "'prod'?"),
+        (COMPANY + "aws_accounts = { 111111111111 = 'live' }", "no environment 'live'", "known: dev, prod"),
+        (COMPANY + "tenants = { 'vault:main' = 'devl' }", "tenants.vault:main: no environment 'devl'", "'dev'?"),
+        (COMPANY + "tenants = { vault = 'prod' }", "company.tenants.vault: no tenant id", "vault:main"),
+        (COMPANY + "mail_domains = ['@acme.example']", "company.mail_domains[0]: no domain '@acme", "follows the @"),
         (COMPANY + "[state]\npath = 1", "state.path must be a path", ""),
         ("collectors = 1\n" + COMPANY, "collectors must be a table", "write [collectors]"),
         ("collectors.aws = 'yes'\n" + COMPANY, "collectors.aws must be a table", "write [collectors.aws]"),
@@ -181,6 +187,25 @@ def test_a_secret_given_as_value_is_not_repeated() -> None:
 
 def test_settings_with_a_secret_do_not_show_it() -> None:
     assert "correct-horse" not in repr(build("path = 'x'\ntoken = 'env:T'", environ={"T": "correct-horse"}))
+
+
+def test_a_tenant_may_stand_without_an_environment_and_case_does_not_matter() -> None:
+    assert parse(COMPANY + "tenants = { 'vault:a' = '', 'vault:b' = ' Prod' }").company.tenants["vault:a"] == ""
+
+
+def test_a_byte_order_mark_of_windows_is_no_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "nhiscan.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + COMPANY.encode())
+    assert config.read(file).company.name == "Acme"
+
+
+def test_a_folder_is_no_settings_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.read(tmp_path)
+    assert (caught.value.message, caught.value.hint) == (
+        f"{tmp_path}: Is a directory",
+        "give the path of a settings file",
+    )
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
