@@ -22,7 +22,8 @@ from urllib.parse import quote
 
 from nhiscan.detect.leak import Leak, OutOfTimeError, Profile, preview
 from nhiscan.detect.precise import detector
-from nhiscan.detect.results.foreign import Export, Foreign
+from nhiscan.detect.results.foreign import Export
+from nhiscan.detect.results.foreign_rows import Foreign
 from nhiscan.detect.results.formats import blanked, readable, without
 from nhiscan.errors import StoreError
 from nhiscan.secret import fingerprint

@@ -17,7 +17,8 @@ from nhiscan import imports, secret
 from nhiscan.detect.leak import Leak, Profile
 from nhiscan.detect.precise import detector
 from nhiscan.detect.profiles import profile
-from nhiscan.detect.results.foreign import Export, Foreign
+from nhiscan.detect.results.foreign import Export
+from nhiscan.detect.results.foreign_rows import Foreign
 from nhiscan.errors import StoreError
 from nhiscan.imports import Imported, ImportedRow
 from nhiscan.secret import Secret

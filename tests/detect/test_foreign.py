@@ -13,7 +13,8 @@ import pytest
 from fixtures.filled import filled
 from nhiscan.cli_secrets import FOREIGN
 from nhiscan.detect.results import foreign
-from nhiscan.detect.results.foreign import Export, Foreign
+from nhiscan.detect.results.foreign import Export
+from nhiscan.detect.results.foreign_rows import Foreign
 from nhiscan.errors import ConfigError
 
 VALUE = filled("ghp_<<crc32:[A-Za-z0-9]{30}>>")
