@@ -6,7 +6,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import requests
 
 GROUP: Final = "nhiscan.collectors"
+_GRAVITY: Final = ("denied", "failed", "truncated", "partial", "not_licensed", "unsupported")
 _MOST_CLOCK_SKEW_S: Final = 300  # AWS refuses signatures older than this: docs, "Signature Version 4"
 
 log = logging.getLogger(__name__)
@@ -226,6 +227,47 @@ class Refusal:
     call: str
     reason: str
     missing_permission: str | None = None
+
+
+def gravest(refusals: Iterable[Refusal]) -> str:
+    """The status that weighs most of one refusal or more."""
+    return min((refusal.status for refusal in refusals), key=_GRAVITY.index)
+
+
+def reason_of(refusals: Iterable[Refusal], *, more: int = 0) -> str:
+    """What was refused, each text once; `more`: refusals that are not among them."""
+    texts = (f"{refusal.call}: {refusal.reason}" if refusal.call else refusal.reason for refusal in refusals)
+    shown = "; ".join(dict.fromkeys(texts))
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def coverage_of(
+    provider: str,
+    tenant_id: str,
+    dataset: str,
+    refusals: Sequence[Refusal],
+    *,
+    status: str,
+    reason: str | None,
+    collected_at: datetime,
+    history_from: datetime | None = None,
+) -> Coverage:
+    """The record of a dataset, with the calls that were refused and the permissions that they miss."""
+    return Coverage(
+        provider=provider,
+        tenant_id=tenant_id,
+        dataset=dataset,
+        status=status,
+        reason=reason,
+        missing_permission=_listed(refusal.missing_permission for refusal in refusals),
+        call=_listed(refusal.call for refusal in refusals),
+        history_from=history_from,
+        collected_at=collected_at,
+    )
+
+
+def _listed(words: Iterable[str | None]) -> str | None:
+    return ", ".join(dict.fromkeys(filter(None, words))) or None
 
 
 def names() -> list[str]:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from nhiscan import collect
-from nhiscan.collect import ClockError, Context
+from nhiscan.collect import ClockError, Context, Refusal
 from nhiscan.errors import CollectError, ConfigError, RegisterError
 from nhiscan.model import Coverage, Record, Tenant
 from nhiscan.secret import Secret
@@ -144,6 +144,35 @@ def test_a_dataset_outside_the_closed_list_cannot_be_said() -> None:
 def test_a_status_outside_the_closed_list_cannot_be_said() -> None:
     with pytest.raises(ValueError, match="unknown coverage status 'ok'"):
         Coverage(provider="portal", tenant_id=TENANT, dataset="identities", status="ok")
+
+
+def test_of_several_refusals_the_gravest_counts_and_each_call_text_and_permission_is_said_once() -> None:
+    refusals = [
+        Refusal("truncated", "GET /users", "cut off"),
+        Refusal("denied", "GET /keys", "no", "read keys"),
+        Refusal("denied", "GET /keys", "no", "read keys"),
+        Refusal("unsupported", "", "not asked", "read all"),
+    ]
+    said = collect.coverage_of(
+        "crm",
+        "crm:main",
+        "credentials",
+        refusals,
+        status=collect.gravest(refusals),
+        reason=collect.reason_of(refusals, more=2),
+        collected_at=NOW,
+    )
+    assert (said.status, said.call, said.missing_permission) == (
+        "denied",
+        "GET /users, GET /keys",
+        "read keys, read all",
+    )
+    assert said.reason == "GET /users: cut off; GET /keys: no; not asked; and 2 more"
+
+
+def test_what_was_not_refused_names_no_call_and_no_permission() -> None:
+    said = collect.coverage_of("crm", "crm:main", "grants", [], status="complete", reason=None, collected_at=NOW)
+    assert said == Coverage("crm", "crm:main", "grants", "complete", collected_at=NOW)
 
 
 def test_installed_collectors_are_listed_without_importing_them() -> None:

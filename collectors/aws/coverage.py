@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from nhiscan.collect import Refusal
+from nhiscan.collect import Refusal, coverage_of
 from nhiscan.model import Coverage
 
 from .fetch import Pages, Snapshot, refusals
@@ -130,14 +130,13 @@ def refused_account(
 ) -> Iterator[Coverage]:
     """The coverage of an account that could not be entered."""
     for dataset in sorted(datasets):
-        yield Coverage(
-            provider="aws",
-            tenant_id=tenant_id,
-            dataset=dataset,
+        yield coverage_of(
+            "aws",
+            tenant_id,
+            dataset,
+            [refusal],
             status=refusal.status,
             reason=refusal.reason,
-            missing_permission=refusal.missing_permission,
-            call=refusal.call,
             collected_at=collected_at,
         )
 
@@ -157,28 +156,17 @@ def dataset_coverage(
     `answers` was refused and nothing of it answered.
     """
     short = [part for part in (*base, *answers) if part.refused]
-    if not short:
-        return Coverage(
-            provider="aws",
-            tenant_id=tenant_id,
-            dataset=dataset,
-            status="complete",
-            history_from=history_from,
-            collected_at=collected_at,
-        )
     found = [refusal for part in short for refusal in part.refused]
-    permissions = dict.fromkeys(refusal.missing_permission for refusal in found if refusal.missing_permission)
     is_empty = any(part.is_missing for part in base) or (
         any(part.refused for part in answers) and not any(part.got for part in answers)
     )
-    return Coverage(
-        provider="aws",
-        tenant_id=tenant_id,
-        dataset=dataset,
-        status=found[0].status if is_empty else "partial",
-        reason="; ".join(part.reason for part in short),
-        missing_permission=", ".join(permissions) or None,
-        call=", ".join(dict.fromkeys(refusal.call for refusal in found)),
+    return coverage_of(
+        "aws",
+        tenant_id,
+        dataset,
+        found,
+        status=found[0].status if is_empty else "partial" if found else "complete",
+        reason="; ".join(part.reason for part in short) or None,
         history_from=None if is_empty else history_from,
         collected_at=collected_at,
     )

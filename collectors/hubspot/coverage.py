@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from nhiscan.collect import Refusal
+from nhiscan.collect import Refusal, coverage_of, gravest, reason_of
 from nhiscan.model import Coverage
 
 _ACTIVITY: Final = ("account-info.security.read",)
@@ -82,7 +82,6 @@ NOT_APPLICABLE: Final[Mapping[str, str]] = {
     "trusts": "in HubSpot nobody becomes a user by a trust",
 }
 _SHOWN: Final = 5  # refusals quoted for a dataset
-_GRAVITY: Final = ("denied", "failed", "truncated", "not_licensed")
 
 
 @dataclass
@@ -115,28 +114,26 @@ class Tally:
             status, reason = "complete", None
             refusals = self.refused.get(dataset, [])
             if refusals:
-                worst = min((refusal.status for refusal in refusals), key=_GRAVITY.index)
+                worst = gravest(refusals)
                 status = "partial" if self.answered[dataset] else worst
                 reason = _quoted(refusals)
             elif dataset in NOT_APPLICABLE:
                 status, reason = "not_applicable", NOT_APPLICABLE[dataset]
             elif dataset in LIMITS:
                 status, reason = "unsupported", LIMITS[dataset].format(**words)
-            missing = dict.fromkeys(refusal.missing_permission for refusal in refusals if refusal.missing_permission)
-            yield Coverage(
-                provider="hubspot",
-                tenant_id=tenant_id,
-                dataset=dataset,
+            yield coverage_of(
+                "hubspot",
+                tenant_id,
+                dataset,
+                refusals,
                 status=status,
                 reason=reason,
-                missing_permission=", ".join(missing) or None,
-                call=", ".join(dict.fromkeys(refusal.call for refusal in refusals if refusal.call)) or None,
                 history_from=self.history_from.get(dataset),
                 collected_at=collected_at,
             )
 
 
 def _quoted(refusals: list[Refusal]) -> str:
-    texts = list(dict.fromkeys(f"{r.call}: {r.reason}" if r.call else r.reason for r in refusals))
-    more = len(texts) - _SHOWN
-    return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    """Another text each; a page refused again is told once."""
+    different = list({(refusal.call, refusal.reason): refusal for refusal in refusals}.values())
+    return reason_of(different[:_SHOWN], more=len(different) - _SHOWN)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from nhiscan.collect import coverage_of, gravest, reason_of
 from nhiscan.model import Coverage
 
 from .api import Refusal
@@ -72,7 +73,6 @@ NOT_APPLICABLE: Final[Mapping[str, str]] = {
     "trusts": "an org lets nobody become a user by a trust: who acts as whom stands in its tokens and delegations",
 }
 _SHOWN: Final = 5  # refusals quoted for a dataset
-_GRAVITY: Final = ("denied", "failed", "truncated", "partial", "not_licensed", "unsupported")
 
 
 @dataclass
@@ -112,27 +112,18 @@ class Tally:
             elif dataset in UNSUPPORTED:
                 status, reason = "unsupported", UNSUPPORTED[dataset]
             elif refusals:
-                worst = min((refusal.status for refusal in refusals), key=_GRAVITY.index)
+                worst = gravest(refusals)
                 status = "partial" if self.answered[dataset] else worst
-                reason = _reason(refusals, self.refused[dataset])
+                reason = reason_of(refusals, more=self.refused[dataset] - len(refusals))
             elif not self.answered[dataset]:
                 status, reason = "unsupported", "this version does not read it"
-            permissions = dict.fromkeys(r.missing_permission for r in refusals if r.missing_permission)
-            yield Coverage(
-                provider="salesforce",
-                tenant_id=tenant_id,
-                dataset=dataset,
+            yield coverage_of(
+                "salesforce",
+                tenant_id,
+                dataset,
+                refusals,
                 status=status,
                 reason=reason,
-                missing_permission=", ".join(permissions) or None,
-                call=", ".join(dict.fromkeys(refusal.call for refusal in refusals if refusal.call)) or None,
                 history_from=self.history_from.get(dataset),
                 collected_at=collected_at,
             )
-
-
-def _reason(refusals: list[Refusal], count: int) -> str:
-    texts = (f"{refusal.call}: {refusal.reason}" if refusal.call else refusal.reason for refusal in refusals)
-    shown = "; ".join(dict.fromkeys(texts))
-    more = count - len(refusals)
-    return f"{shown}; and {more} more" if more > 0 else shown

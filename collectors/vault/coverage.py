@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from nhiscan.collect import Refusal
+from nhiscan.collect import Refusal, coverage_of, gravest, reason_of
 from nhiscan.model import Coverage
 
 _METHODS: Final = ("read on sys/auth",)
@@ -80,7 +80,6 @@ OF_EVERY_NAMESPACE: Final = tuple(
     sorted(PERMISSIONS.keys() - UNSUPPORTED.keys() - {"namespaces", "settings", "settings.logging"})
 )
 _SHOWN: Final = 5  # refusals quoted for a dataset
-_GRAVITY: Final = ("denied", "failed", "truncated", "unsupported")
 # Mounts that nobody chose are a limit set on purpose, not a failure: choosing some is no worse than choosing none.
 _CHOSEN: Final = "stored_secrets.fingerprints"
 
@@ -117,27 +116,18 @@ class Tally:
             if dataset in UNSUPPORTED:
                 status, reason = "unsupported", UNSUPPORTED[dataset]
             elif refusals:
-                worst = min((refusal.status for refusal in refusals), key=_GRAVITY.index)
+                worst = gravest(refusals)
                 is_choice = dataset == _CHOSEN and worst == "unsupported"
                 status = "partial" if self.answered[dataset] and not is_choice else worst
-                reason = _reason(refusals, self.refused[dataset])
+                reason = reason_of(refusals, more=self.refused[dataset] - len(refusals))
             elif self.vanished[dataset]:
                 reason = f"{self.vanished[dataset]} ended between the list and the look at them"
-            permissions = dict.fromkeys(r.missing_permission for r in refusals if r.missing_permission)
-            yield Coverage(
-                provider="vault",
-                tenant_id=tenant_id,
-                dataset=dataset,
+            yield coverage_of(
+                "vault",
+                tenant_id,
+                dataset,
+                refusals,
                 status=status,
                 reason=reason,
-                missing_permission=", ".join(permissions) or None,
-                call=", ".join(dict.fromkeys(refusal.call for refusal in refusals if refusal.call)) or None,
                 collected_at=collected_at,
             )
-
-
-def _reason(refusals: list[Refusal], count: int) -> str:
-    texts = (f"{refusal.call}: {refusal.reason}" if refusal.call else refusal.reason for refusal in refusals)
-    shown = "; ".join(dict.fromkeys(texts))
-    more = count - len(refusals)
-    return f"{shown}; and {more} more" if more else shown
