@@ -150,3 +150,12 @@ def test_beside_the_name_of_its_maker_a_value_need_not_change_as_often(value: st
 @pytest.mark.parametrize("value", ["get_orders_of_region_two", "00000000000000000000ffff", "PascalCaseNameOfAClass"])
 def test_not_even_there_is_a_name_or_a_round_number_one(value: str) -> None:
     assert not checks.changing_signs(value)
+
+
+@pytest.mark.parametrize("value", ["v2AuthPass", "0wnP@ss-Word9", "injectNpm2FaToken", "Login2_Name"])
+def test_a_value_that_speaks_of_a_password_is_none(value: str) -> None:
+    assert not checks.own_password(value)
+
+
+def test_a_password_of_three_sorts_is_one() -> None:
+    assert checks.own_password("tuGrAk-ahuYe4")

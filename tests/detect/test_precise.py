@@ -244,3 +244,41 @@ def test_a_damaged_plan_is_made_anew(
     done = subprocess.run([sys.executable, "-c", code, TOKEN], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
     assert plan.read_bytes() == whole
+
+
+GUESSED = f'token = "{MADE}"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'EXAMPLES = r"""\n- name: Read\n  {GUESSED}\n"""\n',
+        f'#!/usr/bin/python\n# GPL\n\n"""Reads.\n\n{GUESSED}\n"""\n',
+        f"def read(name, *,\n    at):\n    # as it is\n    '''Reads.\n\n    {GUESSED}\n    '''\n",
+        f'quote = \'"""\'  # """\nRETURN = """\n{GUESSED}\n"""\n',
+    ],
+    ids=["ansible", "module", "function", "after quotes"],
+)
+def test_what_a_name_tells_is_an_example_where_a_program_documents_itself(text: str) -> None:
+    assert said(text.encode(), "read.py") == []
+    assert said(text.encode(), "read.txt") == [("assigned_secret", MADE)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'"""Reads."""\n{GUESSED}\n',
+        f'SETTINGS = """\n{GUESSED}\n"""\n',
+        f'"""Reads."""\nwrite(\n    """\n{GUESSED}\n"""\n)\n',
+        f'"""Reads.\n{TOKEN}\n"""\n',
+    ],
+    ids=["code", "text", "argument", "form"],
+)
+def test_what_a_program_holds_beside_its_documentation_is_found(text: str) -> None:
+    assert len(said(text.encode(), "read.py")) == 1
+
+
+def test_strings_that_never_end_take_no_longer_than_their_length() -> None:
+    text = f"{GUESSED}\n".encode() + b'"""\\' * 60_000 + b"\n" + b"'\\" * 60_000
+
+    assert said(text, "read.py") == [("assigned_secret", MADE)]

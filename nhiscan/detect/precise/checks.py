@@ -29,6 +29,7 @@ _MANUAL_TEXT: Final = (
     "world bacon eggs spam abc xyz qwerty welcome changeit changeme token key host port localhost"
 )
 _MANUAL_PASSWORDS: Final = frozenset(_MANUAL_TEXT.split())
+_ENDS_OF_NAMES: Final = ("token", "secret", "key", "login", "user", "name", "field")
 _VARIABLE: Final = re.compile(r"^[a-z]+(?:_[a-z]+)+$|[{}\\]|\$[A-Za-z({]|%[(sdvr]|\*{3}|#\{|\(\)")
 _SHORTEST_PASSWORD: Final = 4
 _PIECES: Final = re.compile(r"[^A-Za-z0-9]+")
@@ -146,8 +147,10 @@ def strong_password(value: str) -> bool:
 
 
 def own_password(value: str) -> bool:
-    """A strong password that is none of those that every manual uses."""
-    return strong_password(value) and connection_password(value)
+    """A strong password that is none of those that every manual uses, and speaks of no password itself: no name."""
+    small = value.lower()
+    speaks = "pass" in small.translate(_LEET) or small.endswith(_ENDS_OF_NAMES)
+    return strong_password(value) and connection_password(value) and not speaks
 
 
 def _variety(value: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 from nhiscan.detect import values
@@ -40,6 +41,17 @@ _ALLOWED: Final = re.compile(
 _ALLOWED_NEXT: Final = re.compile(
     rb"\A[ \t]*" + _COMMENT + rb"""[ \t]*pragma: ?(?:allow|white)list[ -]nextline[ -]secret"""
 )
+
+# Comments and strings of Python, so that the quotes in them open nothing.
+_STRING: Final = re.compile(  # each begins once and always matches, so that a file takes no longer than its length
+    rb"""\#[^\n]*|(?P<long>\"{3}(?:[^"\\]|\\.|"(?!""))*+(?:\"{3})?|'{3}(?:[^'\\]|\\.|'(?!''))*+(?:'{3})?)"""
+    rb"""|"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?""",
+    re.DOTALL,
+)
+# By these names, modules of Ansible document themselves:
+# https://docs.ansible.com/ansible/latest/dev_guide/developing_modules_documenting.html
+_OPENING: Final = re.compile(rb"[ \t]*(?P<name>(?:DOCUMENTATION|EXAMPLES|RETURN)[ \t]*=[ \t]*)?[rRuU]{0,2}")
+_LONGEST_HEAD: Final = 4_000  # of what stands before a string that documents: a licence, a signature
 
 
 def entropy(value: str) -> float:
@@ -129,3 +141,20 @@ def is_allowed(data: bytes, start: int, end: int) -> bool:
         return False
     above = line_above(data, begin)
     return _ALLOWED_NEXT.match(data[above:begin]) is not None
+
+
+def documentation(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where a program in Python says what it does and how it is called: begin and end, in order."""
+    for match in _STRING.finditer(data):
+        if match["long"] and _documents(data[max(0, match.start() - _LONGEST_HEAD) : match.start()]):
+            yield match.span()
+
+
+def _documents(before: bytes) -> bool:
+    """A string after this one documents: it has a name that says so, or stands first in a file, class or function."""
+    head, _, line = before.rpartition(b"\n")
+    opening = _OPENING.fullmatch(line)
+    if opening is None or opening["name"]:
+        return opening is not None
+    code = [above for above in head.splitlines() if above.strip() and not above.lstrip().startswith(b"#")]
+    return not code or code[-1].rstrip().endswith(b":")

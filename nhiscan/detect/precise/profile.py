@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Final
 
-from nhiscan.detect.leak import Leak
+from nhiscan.detect.leak import ASSIGNED, Leak
 from nhiscan.detect.precise import context, generic
 from nhiscan.detect.precise.detector import Detector
 from nhiscan.detect.precise.matcher import Place, shared
@@ -42,6 +43,8 @@ class Precise:
         places = self._matcher.places(text, deadline=deadline)
         if generic.is_configuration(path) and self._matcher.has_names(text):
             places = generic.added(text, places, deadline=deadline)
+        if path.endswith(".py") and any(place.detector.kind in ASSIGNED for place in places):
+            places = _outside_documentation(text, places)
         return self._leaks(text, places) if places else iter(())
 
     def _leaks(self, data: bytes, places: Iterable[Place]) -> Iterator[Leak]:
@@ -51,6 +54,18 @@ class Precise:
                 self.allowed += 1
             else:
                 yield leak(place, data, lines)
+
+
+def _outside_documentation(data: bytes, places: Iterable[Place]) -> list[Place]:
+    """What a name alone tells is an example where a program shows how it is called."""
+    shown = list(context.documentation(data))
+    begins = [begin for begin, _ in shown]
+
+    def is_shown(at: int) -> bool:
+        last = bisect_right(begins, at) - 1
+        return last >= 0 and at < shown[last][1]
+
+    return [place for place in places if place.detector.kind not in ASSIGNED or not is_shown(place.start)]
 
 
 class _Lines:
