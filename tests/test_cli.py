@@ -39,7 +39,7 @@ def company(tmp_path: Path) -> Path:
 
 def nhiscan(folder: Path, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "nhiscan.cli", *words],
+        [sys.executable, "-m", "nhiscan", *words],
         cwd=folder,
         input=text,
         capture_output=True,
