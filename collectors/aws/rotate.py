@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any, ClassVar, Final, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias, get_args
 
 from nhiscan.collect import Context
 from nhiscan.errors import CollectError, ConfigError
@@ -39,7 +39,17 @@ from .rotate_trusts import Trusts
 
 # Where a new key has to be let in as well as at home, before it counts as known everywhere.
 _FAR: Final = {"aws": "eu-west-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-east-1"}
-Clients: TypeAlias = Callable[[str, str, str, bool], Any]  # account, service, region, whether it asks once
+# Each a statement of the policy that README.md ships, and a role of its own where the settings name one.
+Phase: TypeAlias = Literal["look", "make", "switch", "end", "store"]
+_PHASES: Final[Mapping[Step, Phase]] = {
+    "create": "make",
+    "discard": "make",
+    "off": "switch",
+    "on": "switch",
+    "restore": "switch",
+    "delete": "end",
+}
+Clients: TypeAlias = Callable[[Phase, str, str, str, bool], Any]  # for what, account, service, region, whether once
 _TALKATIVE: Final = ("boto3", "botocore", "urllib3")
 
 
@@ -59,7 +69,8 @@ class Aws:
     trust policies, denies users and roles everything.
 
     Settings: as the collector's, of another credential; `accounts` empty means the caller's own. `regions`: where a new
-    key has to be let in; the first one signs calls to global services.
+    key has to be let in; the first one signs calls to global services. `roles`: by phase, what is assumed instead of
+    `role_name`; what a phase reads is read as `look`, but by the store.
     """
 
     name: ClassVar[str] = "aws"
@@ -76,6 +87,7 @@ class Aws:
     profile: str | None = None
     accounts: tuple[str, ...] = ()
     role_name: str | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
     external_id: Secret | None = None
     regions: tuple[str, ...] = ()
     endpoint_url: str | None = None
@@ -87,9 +99,9 @@ class Aws:
 
     def store(self, ctx: Context) -> SecretsManager:
         """Raises: CollectError or ConfigError saying what to mend."""
-        return SecretsManager(partial(self.calls, self._caller(ctx), self._clients(ctx)))
+        return SecretsManager(partial(self.calls, self._caller(ctx), self._clients(ctx), phase="store"))
 
-    def calls(self, caller: Mapping[str, Any], clients: Clients, account: str | None) -> Calls:
+    def calls(self, caller: Mapping[str, Any], clients: Clients, account: str | None, *, phase: Phase) -> Calls:
         """The clients of an account. Raises: UnsupportedError where these settings do not lead there."""
         number = account or (self.accounts[0] if len(self.accounts) == 1 else None)
         if number is None and self.accounts:
@@ -97,12 +109,13 @@ class Aws:
         number = number or str(caller["Account"])
         if self.accounts and number not in self.accounts:
             raise UnsupportedError(f"aws: {number} is not in remediation.aws.accounts", hint="add it there")
-        if self.role_name is None and number != caller["Account"]:
+        lacking = [each for each in get_args(Phase) if self._role_of(each) is None]
+        if (phase in lacking if phase == "store" else set(lacking) - {"store"}) and number != caller["Account"]:
             raise UnsupportedError(
                 f"aws: the credential belongs to account {caller['Account']} and not to {number}",
                 hint="set remediation.aws.role_name to a role of that account",
             )
-        return Calls(number, self._regions()[0], partial(clients, number))
+        return Calls(number, self._regions()[0], partial(clients, phase, number))
 
     def sign_in(self, ctx: Context, region: str, id: str, secret: Secret) -> Any:
         """An STS client that signs with a new key, which is the only call made with it."""
@@ -125,8 +138,12 @@ class Aws:
         """Makes each client once: they renew their credentials themselves."""
         return cache(partial(self._client, ctx))
 
-    def _client(self, ctx: Context, account: str, service: str, region: str, is_asked_once: bool) -> Any:
-        role_arn = None if self.role_name is None else f"arn:{self.partition}:iam::{account}:role/{self.role_name}"
+    def _role_of(self, phase: str) -> str | None:
+        return self.roles.get(phase, self.role_name)
+
+    def _client(self, ctx: Context, phase: Phase, account: str, service: str, region: str, is_asked_once: bool) -> Any:
+        role = self._role_of(phase if is_asked_once or phase == "store" else "look")
+        role_arn = None if role is None else f"arn:{self.partition}:iam::{account}:role/{role}"
         return ctx.boto3_client(
             service,
             region=region,
@@ -157,7 +174,12 @@ class Aws:
         for account in self.accounts:
             if not re.fullmatch(r"\d{12}", account):
                 raise ConfigError(f"remediation.aws.accounts: {account!r} is not an account number of 12 digits")
-        if self.external_id is not None and self.role_name is None:
+        for phase in self.roles:
+            if phase not in get_args(Phase):
+                raise ConfigError(
+                    f"remediation.aws.roles: unknown phase {phase!r}", hint=f"phases: {', '.join(get_args(Phase))}"
+                )
+        if self.external_id is not None and self.role_name is None and not self.roles:
             raise ConfigError(
                 "remediation.aws.external_id is set without role_name", hint="name the role that is to be assumed"
             )
@@ -189,7 +211,7 @@ class Session:
         before: Observation | None = None,
     ) -> Effect:
         del fields  # AWS makes every secret itself
-        return self._kind(target).effect(step, target, key, id, before)
+        return self._kind(target, _PHASES.get(step, "look")).effect(step, target, key, id, before)
 
     def reconcile(self, target: Target, before: Observation, key: str) -> tuple[str, ...]:
         kind = self._kind(target)
@@ -203,9 +225,9 @@ class Session:
         kind = self._kind(target)
         return isinstance(kind, AccessKeys | RotatedSecrets) and kind.accepts(target, id, fields)
 
-    def _kind(self, target: Target) -> Kind:
+    def _kind(self, target: Target, phase: Phase = "look") -> Kind:
         """Raises: UnsupportedError where nothing here acts on such a target, or it is our own."""
-        calls = self.adapter.calls(self.caller, self.clients, target.tenant_id.removeprefix("aws:"))
+        calls = self.adapter.calls(self.caller, self.clients, target.tenant_id.removeprefix("aws:"), phase=phase)
         self._spare_own(target, calls.account)
         is_credential = target.thing_kind in ("credential", "secret")
         if is_credential and target.kind == "access_key":
@@ -239,6 +261,7 @@ class Session:
         own = {(parts[4], "user", path.rpartition("/")[2].casefold())}
         if kind == "assumed-role":  # a session names its role without the path
             own = {(parts[4], "role", path.split("/")[0].casefold())}
-        if self.adapter.role_name is not None:
-            own.add((account, "role", self.adapter.role_name.rpartition("/")[2].casefold()))
+        for role in (self.adapter.role_name, *self.adapter.roles.values()):
+            if role is not None:
+                own.add((account, "role", role.rpartition("/")[2].casefold()))
         return own

@@ -35,9 +35,11 @@ def check_separate(settings: Config, *, environ: Mapping[str, str] | None) -> No
 
 def _check_caller(settings: Config, name: str, entry: Mapping[str, Any], other: Mapping[str, Any]) -> None:
     mine, theirs = _acts_as(entry), _acts_as(other)
-    if mine is not None and theirs is not None and mine[1:] == theirs[1:]:
-        _refuse(settings, f"remediation.{name}.{mine[0]}", f"collectors.{name}.{theirs[0]}")
-    if mine is None and theirs is None and not dict(_references(entry)) and not dict(_references(other)):
+    for key, *who in mine:
+        for scanners, *scanner in theirs:
+            if who == scanner:
+                _refuse(settings, f"remediation.{name}.{key}", f"collectors.{name}.{scanners}")
+    if not mine and not theirs and not dict(_references(entry)) and not dict(_references(other)):
         # Both take what the machine offers by itself.
         _refuse(settings, f"remediation.{name}", f"collectors.{name}")
 
@@ -50,12 +52,12 @@ def _refuse(settings: Config, mine: str, theirs: str) -> None:
     )
 
 
-def _acts_as(entry: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    for key, kind in _ACTS_AS:
-        value = entry.get(key)
-        if isinstance(value, str) and value:
-            return key, kind, value.rpartition("/")[2] if kind == "role" else value
-    return None
+def _acts_as(entry: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(key, kind, name) of each role in a table `roles`, and of what decides for all else."""
+    roles = entry.get("roles")
+    told = [(f"roles.{key}", "role", value) for key, value in roles.items()] if isinstance(roles, Mapping) else []
+    told += [(key, kind, entry[key]) for key, kind in _ACTS_AS if isinstance(entry.get(key), str) and entry[key]][:1]
+    return [(key, kind, str(value).rpartition("/")[2] if kind == "role" else value) for key, kind, value in told]
 
 
 def _references(entry: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, str]]:

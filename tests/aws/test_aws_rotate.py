@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from fixtures.aws.faults import DENIED, Wrong
 from nhiscan.collect import Context
 from nhiscan.collectors.aws.rotate_trusts import NOBODY
 from nhiscan.errors import CollectError, ConfigError
-from nhiscan.remediate.contract import RefusedError, Session, Step, load
+from nhiscan.remediate.contract import RefusedError, Session, Step, UnsupportedError, load
 from nhiscan.secret import Secret
 from tests.aws.conftest import AS_OF
 from tests.aws.rotation import ACCOUNT, KEY, REGION, Aws
@@ -151,6 +152,7 @@ def test_the_pages_statement_for_nobody_lets_nobody_in() -> None:
     [
         ({"accounts": ("12345",)}, "12 digits"),
         ({"external_id": Secret("x")}, "without role_name"),
+        ({"roles": {"delete": "nhiscan-end"}}, "unknown phase 'delete'"),
         ({"endpoint_url": "http://aws.example"}, "http"),
     ],
 )
@@ -175,6 +177,49 @@ def test_the_role_of_an_account_is_assumed_and_its_refusal_is_no_effect(aws: Aws
         aws.session(role_name="ops/remediation").effect("on", target, KEY)
     assert refused.value.permission == "sts:AssumeRole"
     assert set(aws.keys().values()) == {"Inactive"}
+
+
+def test_each_phase_assumes_the_role_that_is_set_for_it_and_needs_only_its_own_statement(
+    aws: Aws, moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, iam = aws.user(), aws.client("iam")
+    iam.create_user(UserName="remediation")
+    may = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:GetCallerIdentity"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+    iam.put_user_policy(UserName="remediation", PolicyName="assume", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="remediation")["AccessKey"]
+    caller = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/remediation"}
+    who = {"Effect": "Allow", "Principal": caller, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [who]})
+    for sid, actions in shipped().items():
+        iam.create_role(RoleName=f"nhiscan-{sid}", AssumeRolePolicyDocument=trust)
+        allow = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        iam.put_role_policy(RoleName=f"nhiscan-{sid}", PolicyName="phase", PolicyDocument=policy)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    requests.post(f"{moto}/moto-api/reset-auth", data="0", timeout=10).raise_for_status()
+    roles = {sid.lower(): f"nhiscan-{sid}" for sid in ("Make", "Switch", "End")}
+    session = aws.session(role_name="nhiscan-Look", roles=roles)
+    for _, step in STEPS:
+        if step == "delete":
+            session.effect("off", target, KEY)
+            with pytest.raises(RefusedError) as refused:  # no role is named for it: looking is all that may be done
+                aws.session(role_name="nhiscan-Look", roles={"switch": "nhiscan-Switch"}).effect(step, target, KEY)
+            assert refused.value.permission == "iam:DeleteAccessKey"
+        session.effect(step, target, KEY)
+    assert session.observe(target).state == "gone"
+    with pytest.raises(UnsupportedError, match="signs in as"):
+        session.capabilities(replace(target, thing_kind="identity", kind="workload_role", name="nhiscan-End"))
+
+
+@pytest.mark.parametrize("roles", [{"look": "a", "make": "b", "end": "c"}, {"store": "a"}])
+def test_another_account_takes_a_role_for_every_phase(aws: Aws, roles: dict[str, str]) -> None:
+    elsewhere = replace(aws.user(), tenant_id="aws:222222222222")
+    with pytest.raises(UnsupportedError, match="belongs to account"):
+        aws.session(roles=roles).capabilities(elsewhere)
+    whole = dict.fromkeys(("look", "make", "switch", "end"), "nhiscan")
+    assert aws.session(roles=whole).capabilities(elsewhere).overlap == 2
 
 
 def test_one_configured_account_is_meant_by_an_address_without_one(aws: Aws) -> None:

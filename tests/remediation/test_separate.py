@@ -37,6 +37,8 @@ def check(tmp_path: Path, name: str, mine: dict[str, Any], theirs: dict[str, Any
         ("aws", {"profile": "ops"}, {"profile": "ops"}),
         ("aws", {"profile": "a", "role_name": "nhiscan"}, {"profile": "b", "role_name": "nhiscan"}),
         ("aws", {"role_arn": "arn:aws:iam::111111111111:role/nhiscan"}, {"role_name": "nhiscan"}),
+        ("aws", {"role_name": "ops", "roles": {"look": "nhiscan"}}, {"role_name": "nhiscan"}),
+        ("aws", {"profile": "x", "roles": {"make": "ops"}}, {"profile": "x"}),
         ("aws", {"external_id": "env:REMEDIATE"}, {"external_id": "env:SCAN"}),
         (
             "salesforce",
@@ -71,6 +73,7 @@ def test_a_credential_of_another_collector_is_refused_too(tmp_path: Path) -> Non
         ("vault", {"token": "env:MISSING"}, {"token": "env:ALSO_MISSING"}),
         ("aws", {"profile": "ops"}, {}),
         ("aws", {"role_name": "remediate"}, {"role_name": "nhiscan"}),
+        ("aws", {"roles": {"look": "remediate"}}, {}),
         ("aws", {"profile": "ops", "role_name": "remediate"}, {"profile": "ops", "role_name": "nhiscan"}),
         (
             "aws",
