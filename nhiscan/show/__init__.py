@@ -300,7 +300,7 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
             others = con.execute(sql, {"name": name}).fetchall()
             if len(others) == 1:
                 id_ = others[0][0]
-                ways = [_listed(con, "steps by way of it", "show_ways", {"id": id_})] if queries in _BETWEEN else []
+                ways = [_listed(con, "steps by way of it", "ways", {"id": id_})] if queries in _BETWEEN else []
                 return [*_sections(con, queries, id_), *_further(con, queries, id_), *ways]
             found = found or [(None, id_) for (id_,) in others]
         groups = con.execute(
@@ -308,7 +308,7 @@ def anything(con: duckdb.DuckDBPyConnection, name: str) -> list[Section]:
         ).fetchall()
         if len(groups) == 1 and not found:
             key = groups[0][0]
-            members = _listed(con, "members", "show_members", {"key": key})
+            members = _listed(con, "members", "members", {"key": key})
             return [*_sections(con, _GROUP, key), members, *_neighbours(con, key)]
     if len(found) != 1:
         several = [row[0] for row in credentials] + [row[1] for row in found]
@@ -321,7 +321,7 @@ def _identity(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
     return [
         *_sections(con, _IDENTITY, key),
         *_in_crm(con, key),
-        _listed(con, "leaked", "show_leaks", {"key": key}),
+        _listed(con, "leaked", "leaks", {"key": key}),
         *_neighbours(con, key),
         *_sections(con, _IDENTITY_FROM_OUTSIDE, key),
     ]
@@ -331,11 +331,11 @@ def _in_crm(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
     """What apps and users of a CRM have and nothing else."""
     told = []
     if _holds(con, "app_facts", key):
-        told += [*_sections(con, _APP, key), _listed(con, "users by its live tokens", "show_users", {"key": key})]
+        told += [*_sections(con, _APP, key), _listed(con, "users by its live tokens", "users", {"key": key})]
     if _holds(con, "record_access", key):
         told += _sections(con, _RECORDS, key)
     if _holds(con, "sign_ins", key):
-        told.append(_listed(con, "sign-ins", "show_sign_ins", {"key": key}))
+        told.append(_listed(con, "sign-ins", "sign_ins", {"key": key}))
     return told
 
 
@@ -346,9 +346,9 @@ def _holds(con: duckdb.DuckDBPyConnection, table: str, key: int) -> bool:
 def _further(con: duckdb.DuckDBPyConnection, queries: Mapping[str, str], id_: str) -> list[Section]:
     """What may be long, of a resource or a leak."""
     if queries is _RESOURCE:
-        return [_listed(con, "secrets seen", "show_seen", {"id": id_}), *_opened(con, id_)]
+        return [_listed(con, "secrets seen", "seen", {"id": id_}), *_opened(con, id_)]
     if queries is _LEAK:
-        lists = (("where it stands", "show_leak_texts"), ("where else the value is", "show_leak_copies"))
+        lists = (("where it stands", "leak_texts"), ("where else the value is", "leak_copies"))
         return [_listed(con, title, name, {"id": id_}) for title, name in lists]
     return []
 
@@ -357,8 +357,8 @@ def _opened(con: duckdb.DuckDBPyConnection, resource_id: str) -> list[Section]:
     """Whom an object or a field of a CRM is open to."""
     kinds = con.execute("select kind from resource_facts where resource_id = ?", [resource_id]).fetchall()
     lists = {
-        "crm_object": ("outsiders and partners", "show_readers"),
-        "crm_field": ("who may change it", "show_editors"),
+        "crm_object": ("outsiders and partners", "readers"),
+        "crm_field": ("who may change it", "editors"),
     }
     if kinds[0][0] not in lists:
         return []
@@ -368,14 +368,14 @@ def _opened(con: duckdb.DuckDBPyConnection, resource_id: str) -> list[Section]:
 
 def _neighbours(con: duckdb.DuckDBPyConnection, key: int) -> list[Section]:
     return [
-        _listed(con, "can become", "show_neighbours", {"key": key, "inward": False}),
-        _listed(con, "can be taken over by", "show_neighbours", {"key": key, "inward": True}),
+        _listed(con, "can become", "neighbours", {"key": key, "inward": False}),
+        _listed(con, "can be taken over by", "neighbours", {"key": key, "inward": True}),
     ]
 
 
 def _listed(con: duckdb.DuckDBPyConnection, title: str, name: str, params: Mapping[str, Any]) -> Section:
     """The first rows of a query whose last column is how many there are."""
-    columns, rows = statements.answer(con, statements.sql("nhiscan", name), {**params, "most": _MANY})
+    columns, rows = statements.answer(con, statements.sql("nhiscan.show", name), {**params, "most": _MANY})
     return Section(title, columns[:-1], [row[:-1] for row in rows], more=rows[0][-1] - len(rows) if rows else 0)
 
 
