@@ -1,5 +1,15 @@
 -- What changed from the scan attached as `before` to the one attached as `after`: one view a list, gravest first by `seq`.
 create temp macro rank_of(severity) as list_position(['info', 'low', 'medium', 'high', 'critical'], severity);
+-- What is in one of two scans only: it came or went only where the other scan read the place where it was not found.
+create temp macro presence(id_before, was_covered, is_covered) as
+case
+    when id_before is null and was_covered then 'appeared'
+    when id_before is null then 'read for the first time'
+    when is_covered then 'gone'
+    else 'not read'
+end;
+create temp macro presence_place(change) as
+list_position(['appeared', 'read for the first time', 'not read', 'gone'], change);
 -- How a dataset was read; a dataset said twice counts as its worse half. What is carried counts as it was read, in read_as.
 create temp view read_before as
 select
@@ -88,12 +98,7 @@ where change is not null;
 create temp view list_identities as
 with compared as (
     select
-        case
-            when b.identity_id is null and r.was_covered then 'appeared'
-            when b.identity_id is null then 'read for the first time'
-            when w.is_covered then 'gone'
-            else 'not read'
-        end as change,
+        presence(b.identity_id, r.was_covered, w.is_covered) as change,
         coalesce(a.identity_id, b.identity_id) as identity_id,
         coalesce(a.tenant_id, b.tenant_id) as tenant_id,
         coalesce(a.kind, b.kind) as kind,
@@ -112,7 +117,7 @@ with compared as (
 select
     row_number() over (
         order by
-            list_position(['appeared', 'read for the first time', 'not read', 'gone'], change),
+            presence_place(change),
             partner_id is null,
             level desc nulls last,
             identity_id
@@ -122,12 +127,7 @@ from compared;
 create temp view list_credentials as
 with compared as (
     select
-        case
-            when b.credential_id is null and r.was_covered then 'appeared'
-            when b.credential_id is null then 'read for the first time'
-            when w.is_covered then 'gone'
-            else 'not read'
-        end as change,
+        presence(b.credential_id, r.was_covered, w.is_covered) as change,
         coalesce(a.credential_id, b.credential_id) as credential_id,
         coalesce(a.identity_id, b.identity_id) as identity_id,
         coalesce(a.tenant_id, b.tenant_id) as tenant_id,
@@ -145,7 +145,7 @@ with compared as (
 select
     row_number() over (
         order by
-            list_position(['appeared', 'read for the first time', 'not read', 'gone'], change),
+            presence_place(change),
             partner_id is null,
             level desc nulls last,
             credential_id
