@@ -2,87 +2,70 @@
 -- was established. A finding that was once a fail keeps its score and its first day while it cannot be judged; it is fixed only
 -- where everything that says so was read, and stays fixed until it fails again.
 -- One kind of subject after the other: joined all at once, a million findings do not fit the memory limit.
-create or replace temp table run_owned as
+create or replace temp view run_described as
 select
     j.finding_id,
     j.rule_id,
     r.subject as subject_kind,
     j.subject_id,
-    i.name as subject_name,
     split_part(j.tenant_id, ':', 1) as provider,
     j.tenant_id,
-    j.subject_id as identity_id,
-    i.partner_id,
-    i.owner_mail,
     j.outcome,
     coalesce(j.severity, r.severity) as severity,
     r.confidence,
     coalesce(j.exposure, r.exposure) as exposure,
-    i.level,
-    i.level_high,
-    i.partner_risk as risk,
     r.floor_at,
     j.message,
     j.uncovered
 from run_judged j
-join run_rules r on r.rule_id = j.rule_id
-left join identity_facts i on i.identity_id = j.subject_id
-where r.subject = 'identity';
-insert into run_owned
+join run_rules r on r.rule_id = j.rule_id;
+create or replace temp table run_owned as
 select
-    j.finding_id,
-    j.rule_id,
-    r.subject,
-    j.subject_id,
-    c.kind || ' ' || c.native_id,
-    split_part(j.tenant_id, ':', 1),
-    j.tenant_id,
+    d.*,
+    i.name as subject_name,
+    d.subject_id as identity_id,
+    i.partner_id,
+    i.owner_mail,
+    i.level,
+    i.level_high,
+    i.partner_risk as risk
+from run_described d
+left join identity_facts i on i.identity_id = d.subject_id
+where d.subject_kind = 'identity';
+insert into run_owned by name
+select
+    d.*,
+    c.kind || ' ' || c.native_id as subject_name,
     c.identity_id,
     i.partner_id,
     i.owner_mail,
-    j.outcome,
-    coalesce(j.severity, r.severity),
-    r.confidence,
-    coalesce(j.exposure, r.exposure),
     i.level,
     i.level_high,
-    i.partner_risk,
-    r.floor_at,
-    j.message,
-    j.uncovered
-from run_judged j
-join run_rules r on r.rule_id = j.rule_id
-left join credential_facts c on c.credential_id = j.subject_id
+    i.partner_risk as risk
+from run_described d
+left join credential_facts c on c.credential_id = d.subject_id
 left join identity_facts i on i.identity_key = c.identity_key
-where r.subject = 'credential';
-insert into run_owned
+where d.subject_kind = 'credential';
+insert into run_owned by name
 select
-    j.finding_id,
-    j.rule_id,
-    r.subject,
-    j.subject_id,
-    coalesce(p.name, t.name, j.subject_id),
-    case when r.subject = 'tenant' then split_part(j.tenant_id, ':', 1) end,
-    case when r.subject = 'tenant' then j.tenant_id end,
-    null,
-    case when r.subject = 'partner' then j.subject_id end,
-    p.business_owner,
-    j.outcome,
-    coalesce(j.severity, r.severity),
-    r.confidence,
-    coalesce(j.exposure, r.exposure),
+    d.* replace (null as provider, null as tenant_id),
+    coalesce(p.name, d.subject_id) as subject_name,
+    d.subject_id as partner_id,
+    p.business_owner as owner_mail,
     p.level,
-    p.level,
-    p.risk,
-    r.floor_at,
-    j.message,
-    j.uncovered
-from run_judged j
-join run_rules r on r.rule_id = j.rule_id
-left join partner_facts p on r.subject = 'partner' and p.partner_id = j.subject_id
-left join tenants t on r.subject = 'tenant' and t.tenant_id = j.subject_id
-where r.subject in ('partner', 'tenant');
-insert into run_owned
+    p.level as level_high,
+    p.risk
+from run_described d
+left join partner_facts p on p.partner_id = d.subject_id
+where d.subject_kind = 'partner';
+insert into run_owned by name
+select
+    d.*,
+    coalesce(t.name, d.subject_id) as subject_name
+from run_described d
+left join tenants t on t.tenant_id = d.subject_id
+where d.subject_kind = 'tenant';
+insert into run_owned by name
 with others as (
     select 'resource' as kind, resource_id as subject_id, name, partner_id, owner_mail, level from resource_facts
     union all
@@ -106,59 +89,33 @@ with others as (
     from acceptance_facts
 )
 select
-    j.finding_id,
-    j.rule_id,
-    r.subject,
-    j.subject_id,
-    o.name,
-    split_part(j.tenant_id, ':', 1),
-    j.tenant_id,
-    null,
+    d.*,
+    o.name as subject_name,
     o.partner_id,
     o.owner_mail,
-    j.outcome,
-    coalesce(j.severity, r.severity),
-    r.confidence,
-    coalesce(j.exposure, r.exposure),
     o.level,
-    o.level,
-    p.risk,
-    r.floor_at,
-    j.message,
-    j.uncovered
-from run_judged j
-join run_rules r on r.rule_id = j.rule_id
-left join others o on o.kind = r.subject and o.subject_id = j.subject_id
+    o.level as level_high,
+    p.risk
+from run_described d
+left join others o on o.kind = d.subject_kind and o.subject_id = d.subject_id
 left join partner_facts p on p.partner_id = o.partner_id
-where r.subject in ('resource', 'policy', 'integration', 'role', 'setting', 'acceptance');
-insert into run_owned
+where d.subject_kind in ('resource', 'policy', 'integration', 'role', 'setting', 'acceptance');
+insert into run_owned by name
 select
-    j.finding_id,
-    j.rule_id,
-    r.subject,
-    j.subject_id,
-    replace(l.kind, '_', ' ') || ' in ' || l.resource_name,
-    split_part(j.tenant_id, ':', 1),
-    j.tenant_id,
+    d.*,
+    replace(l.kind, '_', ' ') || ' in ' || l.resource_name as subject_name,
     l.identity_id,
     l.partner_id,
     l.owner_mail,
-    j.outcome,
-    coalesce(j.severity, r.severity),
-    r.confidence,
-    coalesce(j.exposure, r.exposure),
     i.level,
     i.level_high,
-    p.risk,
-    r.floor_at,
-    j.message,
-    j.uncovered
-from run_judged j
-join run_rules r on r.rule_id = j.rule_id
-left join leak_facts l on l.leak_id = j.subject_id
+    p.risk
+from run_described d
+left join leak_facts l on l.leak_id = d.subject_id
 left join identity_facts i on i.identity_id = l.identity_id
 left join partner_facts p on p.partner_id = l.partner_id
-where r.subject = 'leak';
+where d.subject_kind = 'leak';
+drop view run_described;
 insert into findings by name
 with scored as (
     select
