@@ -481,7 +481,8 @@ def _carry_on(config_file: Path, plan_name: str, *, as_json: bool, is_executing:
         )
     else:
         _print(lines.difference_lines(kept.plan, differences, lacking))
-    click.echo("nothing was changed: carry it out with --execute", err=True)
+    is_idle = all(each.progress.state in _ENDED for each in differences)
+    click.echo("nothing was changed" + ("" if is_idle else ": carry it out with --execute"), err=True)
     sys.exit(code)
 
 
@@ -614,7 +615,9 @@ def _tell_next(plan: Plan, result: Result, again: str) -> None:
             _next("remediate", "approve", plan.plan_id, "--step", decision, then="with --key and --reason")
     if result.state == "waiting" and not waiting:
         _again(plan, again, "again when it may go on")
-    if result.state == "human":
+    if result.state == "unanswered":
+        _again(plan, again, "once the provider answers; it looks before it acts")
+    if result.state == "human" and any(each.state == "human" for each in result.operations):
         click.echo("  next: see that it is as it should be, then one of these", err=True)
         _again(plan, again, "goes on")
         if again != "rollback":

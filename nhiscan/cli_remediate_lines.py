@@ -20,6 +20,7 @@ STATES: Final = {
     "planned": "not begun",
     "begun": "under way",
     "waiting": "waiting",
+    "unanswered": "the provider does not answer",
     "human": "needs a human",
     "rolling_back": "being taken back",
     "rolled_back": "rolled back",

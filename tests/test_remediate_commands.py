@@ -540,15 +540,36 @@ def test_each_command_to_go_on_with_is_of_the_same_settings(bench: Bench, monkey
     assert f"-o {bench.plan.plan_id}.zip {given} (" in closed.err
 
 
-def test_tasks_by_hand_are_told_though_all_else_is_closed(bench: Bench) -> None:
-    bench.planned()
-    task = Guided(1, "app", "x", "model", "why", (), "switch it off", (), "Settings")
-    made = recorded.edited(bench.plan, operations=(), guided=(task,))
+def by_hand(bench: Bench, number: int) -> None:
+    """One task by hand in the plan; it is all that the plan holds where its number is 1."""
+    task = Guided(number, "app", "x", "model", "why", (), "switch it off", (), "Settings")
+    made = recorded.edited(bench.plan, operations=bench.plan.operations[: number - 1], guided=(task,))
     plans.write(bench.folder / "plan.json", plans.signed(made, bench.who.signer(REQUESTER)))
-    for words in (("apply", "plan.json"), ("apply", "plan.json", "--execute"), ("status", "plan.json")):
+
+
+def test_tasks_by_hand_alone_are_never_told_as_done(bench: Bench) -> None:
+    bench.planned()
+    by_hand(bench, 1)
+    for words, code in ((("apply", "plan.json"), 0), (("apply", "plan.json", "--execute"), 11), (("status",), 0)):
         ran = bench.run("remediate", *words)
-        assert ran.code == 0
+        assert ran.code == code, words
         assert "1 task by hand, which the next scan confirms" in ran.out
+        assert "closed" not in ran.out + ran.err
+        assert "--execute" not in ran.err
+    told = bench.run("remediate", "apply", "plan.json", "--execute", "--json").json
+    assert (told["state"], told["exit_code"]) == ("human", 11)
+
+
+def test_a_plan_is_not_done_as_long_as_tasks_by_hand_are_left(bench: Bench) -> None:
+    bench.planned("--action", "revoke")
+    by_hand(bench, 2)
+    ran = bench.done()
+    assert ran.code == 11
+    assert "needs a human: 1 of 2 items are left to people, by hand" in ran.out
+    assert "revoke key key-old of bill\\u001b[2Jing\\u202e: closed" in ran.out
+    assert "resume" not in ran.err
+    bench.run("evidence", "export", bench.plan.plan_id, "-o", "e.zip", *bench.key(APPROVERS[0]))
+    assert "by hand: not checked: 1 of 2 items" in bench.run("evidence", "verify", "e.zip").out
 
 
 def test_status_tells_every_plan_and_what_it_waits_for(bench: Bench) -> None:

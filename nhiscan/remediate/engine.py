@@ -30,8 +30,14 @@ from nhiscan.remediate.history import History, Progress, WaitsFor
 from nhiscan.remediate.plan import Decision, Operation, Plan, PlanError, PlannedStep
 from nhiscan.remediate.work import STOP, HaltError, Means, Work
 
-State = Literal["closed", "waiting", "human", "rolled_back"]
-EXIT_CODES: Final[Mapping[State, int]] = {"closed": 0, "waiting": 10, "human": 11, "rolled_back": 12}
+State = Literal["closed", "waiting", "unanswered", "human", "rolled_back"]
+EXIT_CODES: Final[Mapping[State, int]] = {
+    "closed": 0,
+    "unanswered": 3,
+    "waiting": 10,
+    "human": 11,
+    "rolled_back": 12,
+}
 
 Approved = Callable[[Operation, Decision], list[str]]
 # What steps and waits follow from; words are told anew by `approve`.
@@ -264,7 +270,7 @@ def _run(
                 refused = refused or error
                 continue
             worked.append(histories.progress(operation, history))
-            if worked[-1].state == "human" and not is_rollback:
+            if (worked[-1].state == "human" or worked[-1].waits_for == "answer") and not is_rollback:
                 break
         if refused is not None:
             raise refused
@@ -287,7 +293,8 @@ def _work(work: Work, *, is_rollback: bool) -> None:
     except BusyError as error:
         work.halted(work.busy(error))
     except (RefusedError, UnansweredError) as error:  # of a question: nothing was changed by it
-        work.halted(HaltError(f"{error.message}{f' ({error.hint})' if error.hint else ''}"))
+        silent: WaitsFor | None = "answer" if isinstance(error, UnansweredError) else None
+        work.halted(HaltError(f"{error.message}{f' ({error.hint})' if error.hint else ''}", waits_for=silent))
 
 
 def _is_the_same(plan: Plan, book: journal.Journal) -> None:
@@ -323,8 +330,15 @@ def _result(plan: Plan, found: Mapping[int, History], worked: list[Progress]) ->
         return Result("human", told, stopped[0].says, since=stopped[0].since)
     waiting = [progress for progress in told if progress.state not in ("closed", "rolled_back")]
     if not waiting:
-        is_back = any(progress.state == "rolled_back" for progress in told)
-        return Result("rolled_back" if is_back else "closed", told)
+        if any(progress.state == "rolled_back" for progress in told):
+            return Result("rolled_back", told)
+        if plan.guided:  # whoever reads that it is closed would take these for done
+            left = f"{len(plan.guided)} of {len(plan.guided) + len(told)} items are left to people, by hand"
+            return Result("human", told, f"{left}; the next scan confirms them")
+        return Result("closed", told)
+    silent = [progress for progress in worked if progress.waits_for == "answer"]
+    if silent:
+        return Result("unanswered", told, silent[0].says, silent[0].waits_for, silent[0].since)
     paused = [progress for progress in waiting if progress.state == "waiting"]
     if not paused:
         says = f"{len(waiting)} of {len(told)} operations are still to be begun: run it again"

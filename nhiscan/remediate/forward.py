@@ -50,7 +50,7 @@ def run(work: Work) -> None:
             unanswered += 1
             work.note("unsure", planned.step, says=work.redacted(error.message))
             if unanswered >= _MOST_UNANSWERED or planned.step != "create":
-                raise HaltError(f"{planned.step}: {error.message}") from error
+                raise HaltError(f"{planned.step}: {error.message}", waits_for="answer") from error
 
 
 def _do(work: Work, planned: PlannedStep) -> None:
@@ -186,19 +186,22 @@ def _verify(work: Work) -> None:
 
     pause = max(timedelta(seconds=1), can.settles_in / (_ACCEPTED - 1))
     in_a_row = 0
+    silent: UnansweredError | None = None
     for _ in range(_MOST_TRIED):
         try:
-            is_in = work.session.accepts(work.operation.target, new or "", known)
+            is_in, silent = work.session.accepts(work.operation.target, new or "", known), None
         except (BusyError, UnansweredError) as error:  # says nothing about the credential
             if isinstance(error, BusyError) and error.after > LONGEST_PAUSE:
                 raise
-            is_in = False
+            is_in, silent = False, error if isinstance(error, UnansweredError) else None
         in_a_row = in_a_row + 1 if is_in else 0
         if in_a_row == _ACCEPTED:
             break
         so_far = f"let in {in_a_row} of {_ACCEPTED} times in a row" if in_a_row else "not let in yet"
         work.sit_out(pause, f"the new credential is {so_far}")
     else:
+        if silent is not None:
+            raise HaltError(f"verify: {silent.message}; {_so_far(work)}", waits_for="answer") from silent
         until = work.history.done["create"] + max(_SOON, 10 * can.settles_in)
         later = work.means.clock() + _LATER
         raise HaltError(

@@ -12,7 +12,8 @@ from nhiscan.remediate.contract import STEPS, Observation, Step
 from nhiscan.remediate.journal import KINDS, Record
 from nhiscan.remediate.plan import Operation, Plan, has_few
 
-WaitsFor = Literal["approval", "time", "usage", "provider", "others"]
+# `provider`: it said when it may be asked again, or is known to take its time; `answer`: it is silent.
+WaitsFor = Literal["approval", "time", "usage", "provider", "answer", "others"]
 State = Literal["planned", "begun", "waiting", "human", "rolling_back", "rolled_back", "closed"]
 _HALTS: Final = ("waiting", "human", "unsure")
 

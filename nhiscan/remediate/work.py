@@ -297,8 +297,10 @@ class Work:
                 return answer
             if silent is None:
                 break
-        why = f": {_told(silent)}" if silent is not None else ", although it answered that it did"
-        raise HaltError(f"{self.step} is not to be seen at the provider or in the store{why}")
+        says = f"{self.step} is not to be seen at the provider or in the store"
+        if silent is not None:
+            raise HaltError(f"{says}: {_told(silent)}", waits_for="answer")
+        raise HaltError(f"{says}, although it answered that it did")
 
     def absolute(self, step: Step, wanted: tuple[State, ...], decision: Decision | None = None) -> None:
         """`off`, `on` or `delete`: of the target, and read back."""

@@ -915,7 +915,29 @@ def test_how_a_run_ends_is_told_by_its_exit_code(tmp_path: Path) -> None:
     assert trial.apply().exit_code == 10
     trial.clock.wait(OBSERVE.total_seconds())
     assert trial.apply().exit_code == 0
-    assert engine.EXIT_CODES == {"closed": 0, "waiting": 10, "human": 11, "rolled_back": 12}
+    assert engine.EXIT_CODES == {"closed": 0, "unanswered": 3, "waiting": 10, "human": 11, "rolled_back": 12}
+
+
+@pytest.mark.parametrize("call", ["observe", "effect", "accepts", "stage", "publish"])
+def test_a_provider_that_stays_silent_is_waited_for_and_nobody_is_called(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial, keys = made("shown once", tmp_path)
+    of: Any = keys.kept if call in ("stage", "publish") else keys
+
+    def silent(*words: Any, **more: Any) -> Any:
+        raise UnansweredError(f"{call}: timed out")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(of, call, silent)
+        for _ in range(2):
+            result = trial.apply()
+            assert (result.state, result.exit_code, result.waits_for) == ("unanswered", 3, "answer"), result.says
+            assert f"{call}: timed out" in result.says
+            assert engine.status(trial.world.plan, trial.folder)[0].state == "waiting"
+    trial.carry_on()
+    assert trial.end[0] == "closed"
+    assert not trial.violations
 
 
 def test_capabilities_that_differ_in_words_only_are_the_same(tmp_path: Path) -> None:
