@@ -99,8 +99,8 @@ def run(
     begun = _begin(con, rules, overrides, previous)
     for is_last in (False, True):
         if is_last:  # whether an acceptance stands turns on what was found where it speaks of
-            con.execute(statements.sql("nhiscan", "check_vanished"))
-            con.execute(statements.sql("nhiscan", "check_acceptances"))
+            con.execute(statements.sql("nhiscan.check", "vanished"))
+            con.execute(statements.sql("nhiscan.check", "acceptances"))
         for rule, bound, not_assessed in begun:
             if (rule.subject == "acceptance") is is_last:
                 judged = judge(con, rule, bound)
@@ -124,18 +124,18 @@ def _begin(
         for rule in rules
     ]
     _describe(con, begun)
-    con.execute(statements.sql("nhiscan", "check_dirt"))
+    con.execute(statements.sql("nhiscan.check", "dirt"))
     if previous is not None:
         _cover_tenants(con, "run_previous")
     return begun
 
 
 def _finish(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(statements.sql("nhiscan", "check_results"))
+    con.execute(statements.sql("nhiscan.check", "results"))
     ((is_any,),) = con.execute("select exists (from run_judged) or exists (from run_previous)").fetchall()
     if is_any:
-        for name in ("check_vanished", "check_findings", "check_cases", "check_evidence"):
-            con.execute(statements.sql("nhiscan", name))
+        for name in ("vanished", "findings", "cases", "evidence"):
+            con.execute(statements.sql("nhiscan.check", name))
     _drop(con)
 
 
@@ -153,8 +153,8 @@ def _prepare(con: duckdb.DuckDBPyConnection, previous: str | None) -> None:
     """
     for table in ("rules", "rule_controls", "rule_results", "findings", "finding_evidence", "cases"):
         con.execute(f"delete from {table}")
-    con.execute(statements.sql("nhiscan", "score"))
-    con.execute(statements.sql("nhiscan", "check_prepare"))
+    con.execute(statements.sql("nhiscan.check", "score"))
+    con.execute(statements.sql("nhiscan.check", "prepare"))
     source = "findings where false" if previous is None else f'"{previous}".findings'
     con.execute(
         f"""
@@ -169,7 +169,7 @@ def _prepare(con: duckdb.DuckDBPyConnection, previous: str | None) -> None:
         )
         """
     )
-    con.execute(statements.sql("nhiscan", "check_coverage"), {"covered": sorted(COVERED), "failing": list(_FAILING)})
+    con.execute(statements.sql("nhiscan.check", "coverage"), {"covered": sorted(COVERED), "failing": list(_FAILING)})
 
 
 def _marks(values: Iterable[object]) -> str:
@@ -382,15 +382,15 @@ def _check_rows(con: duckdb.DuckDBPyConnection, rule: Rule, columns: Mapping[str
 
 def _cover_tenants(con: duckdb.DuckDBPyConnection, table: str) -> None:
     """Adds to run_gaps what is not covered in tenants of the table that no rule met before, for all rules at once."""
-    ((added,),) = con.execute(statements.sql("nhiscan", "check_cover_tenants").format(table=table)).fetchall()
+    ((added,),) = con.execute(statements.sql("nhiscan.check", "cover_tenants").format(table=table)).fetchall()
     if added:
-        con.execute(statements.sql("nhiscan", "check_cover"))
+        con.execute(statements.sql("nhiscan.check", "cover"))
 
 
 def _cover_partners(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:
     """Adds to run_gaps what is not covered of each of the rule's partners, over all tenants of theirs."""
-    con.execute(statements.sql("nhiscan", "check_cover_partners"), {"rule": rule.rule_id})
-    con.execute(statements.sql("nhiscan", "check_cover"))
+    con.execute(statements.sql("nhiscan.check", "cover_partners"), {"rule": rule.rule_id})
+    con.execute(statements.sql("nhiscan.check", "cover"))
 
 
 def _not_assessed(con: duckdb.DuckDBPyConnection, rule: Rule) -> str | None:
