@@ -17,7 +17,7 @@ FACTORS = [0.1, 0.25, 0.4, 0.55, 0.8, 1.0]
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as con:
-        con.execute((files("nhiscan") / "score.sql").read_text(encoding="utf-8"))
+        con.execute((files("nhiscan.check") / "score.sql").read_text(encoding="utf-8"))
         yield con
 
 
