@@ -22,6 +22,7 @@ from nhiscan import __version__, collect, moments, store
 from nhiscan.errors import ConfigError, NhiscanError
 from nhiscan.lifecycle import offboard
 from nhiscan.model import COVERED, REGISTER_DATASETS, Offboarding, OffboardingStep, Record
+from nhiscan.resolve import names
 
 # What can hide neither access nor that a secret is known: it says how strong, how old or how used something is that is
 # seen all the same, or what else the tenant is like. Whatever is not named here has to be read, later additions too.
@@ -34,7 +35,6 @@ _HARMLESS: Final = frozenset(
         "issuers.certificates",
         "scps",
         "rcps",
-        "external_access",
         "stored_secrets.last_used",
         "stored_secrets.rotation",
         "stored_secrets.fingerprints",
@@ -148,14 +148,19 @@ def verify(
         )
     records = list(said)
     offboardings, steps = offboard.standing(con, records, partner_id)
-    since = _since(con, partner_id, offboardings, steps, at)
+    since, ended = _since(con, partner_id, offboardings, steps, at), _ended(offboardings, steps, at)
     own = con.cursor()  # its temporary tables go with it
     try:
         damaged = _earlier(own, state, scan_id, partner_id)
         lost = _lost(own, records)
         _steps(own, [step for each in steps.values() for step in each], at)
         _needed(own)
-        values: dict[str, object] = {"partner": partner_id, "since": moments.naive(since)}
+        _namesakes(own, partner_id)
+        values: dict[str, object] = {
+            "partner": partner_id,
+            "since": moments.naive(since),
+            "ended": moments.naive(ended),
+        }
         _run(own, "verify_places.sql", values)
         _run(own, "verify_then.sql", values)
         lives = [Living(*row) for row in _rows(own, "verify_lives.sql", values)]
@@ -263,6 +268,47 @@ def _since(
         return max([*done, *(each.opened_at for each in [newest] if each.opened_at is not None)])
     row = con.execute("select ended_at from partner_facts where partner_id = ?", [partner_id]).fetchone()
     return None if row is None or row[0] is None else row[0].replace(tzinfo=UTC)
+
+
+def _ended(
+    offboardings: Sequence[Offboarding], steps: Mapping[str, Sequence[OffboardingStep]], at: datetime
+) -> datetime | None:
+    """When somebody had taken all access back, by the steps of the newest offboarding; None: not all say so."""
+    opened = [each for each in offboardings if each.opened_at is not None and each.opened_at <= at]
+    if not opened:
+        return None
+    newest = max(opened, key=lambda each: (each.opened_at, each.offboarding_id))
+    done = [
+        step.done_at if step.evidence and step.done_at is not None and step.done_at <= at else None
+        for step in steps[newest.offboarding_id]
+        if step.action in offboard.ACCESS
+    ]
+    told = [moment for moment in done if moment is not None]
+    return max(told) if told and len(told) == len(done) else None
+
+
+def _namesakes(con: duckdb.DuckDBPyConnection, partner_id: str) -> None:
+    """Fills `namesakes` (partner_id, why): other rows of the register that may speak of the same company."""
+    known = con.execute(
+        "select partner_id, list(name) || list(legal_name) from partners group by partner_id order by all"
+    ).fetchall()
+    companies = dict(known)
+    wanted = _names(companies.get(partner_id, ()))
+    found = {}
+    for other, texts in companies.items():
+        if other != partner_id and names.look(other) == names.look(partner_id):
+            found[other] = "has an id that looks like the partner's"
+        elif other != partner_id and wanted & _names(texts):
+            found[other] = "has the partner's name, but for its spelling or legal form"
+    con.execute(
+        "create or replace temp table namesakes as "
+        "select unnest($partner_id::varchar[]) as partner_id, unnest($why::varchar[]) as why",
+        {"partner_id": list(found), "why": list(found.values())},
+    )
+
+
+def _names(texts: Iterable[str | None]) -> set[str]:
+    return {key for text in texts if text for key in names.keys(names.latin(text)).bare}
 
 
 def _earlier(con: duckdb.DuckDBPyConnection, state: Path, scan_id: str, partner_id: str) -> list[str]:

@@ -91,6 +91,18 @@ outsiders as (
         and f.has_access is not false
         and f.identity_key not in (select identity_key from partner_holdings where partner_id = $partner and identity_key is not null)
     union
+    -- it came from no role or user that is still there, and lives on
+    select f.tenant_id, f.identity_id
+    from identity_facts f
+    where f.tenant_id in (select tenant_id from reach)
+        and f.provider = 'vault'
+        and f.kind = 'token'
+        and f.partner_id is null
+        and f.owner_mail is null
+        and f.live_credentials > 0
+        and f.identity_id not in (select identity_id from scanners)
+        and f.identity_key not in (select identity_key from partner_holdings where partner_id = $partner and identity_key is not null)
+    union
     -- principals that are told by a condition or an organisation only
     select g.tenant_id, g.grant_id
     from grants g
@@ -174,6 +186,24 @@ where n.provider is not null
     and n.provider not in (select provider from coverage c join read_now r using (tenant_id, dataset))
 group by n.provider
 union all
+-- roles that our own sign-on opens: who has an account there does not show in the tenant
+select 'no collector', t.tenant_id, 'people sign in to ' || t.tenant_id || ' through ' || min(coalesce(t.issuer, t.principal))
+        || ', and who has an account there was not read',
+    'look there by hand, or let the portal collector read its export of users'
+from trusts t
+join identities i using (identity_key)
+where t.principal_kind = 'saml'
+    and t.tenant_id in (select tenant_id from reach)
+    and i.status = 'enabled'
+    and not exists (
+        select 1
+        from read_now r
+        where starts_with(r.tenant_id, 'portal:')
+            and r.dataset = 'identities'
+    )
+    and i.identity_key not in (select identity_key from identity_facts where is_trusted_from_outside)
+group by t.tenant_id
+union all
 select 'no collector', n.tenant_id, 'contract ' || c.contract_id || ' covers ' || n.tenant_id || ', of which nothing was read',
     'let its collector read it'
 from contract_tenants n
@@ -229,12 +259,26 @@ select 'undecided', o.tenant_id, count(*) || ' outsiders in ' || o.tenant_id || 
 from outsiders o
 group by o.tenant_id
 union all
+select 'undecided', x.tenant_id, 'identity ' || x.name || ' may be the partner''s: ' || x.why,
+    'decide with `nhiscan attribute --pattern`, and scan again'
+from suspects x
+union all
 select 'disowned', w.tenant_id, w.thing_kind || ' ' || w.name || ' was the partner''s on ' || strftime(w.seen_at, '%Y-%m-%d')
         || ', still opens something, and nothing says any more that it is',
-    'say whose it is with `nhiscan attribute`'
+    'say which partner''s it is with `nhiscan attribute`, or take it back'
 from was_then w
 where w.state = 'disowned'
     and w.relation in ('operator', 'beneficiary', 'vendor')
+    and not exists (
+        -- a person has said since that it is another partner's
+        select 1
+        from identities i
+        join identity_partners p using (identity_key)
+        where i.identity_id = coalesce(w.identity_id, w.thing_id)
+            and p.source = 'identity_map'
+            and p.verdict = 'asserted'
+            and p.partner_id <> $partner
+    )
 union all
 select 'not read', w.tenant_id, w.thing_kind || ' ' || w.name || ' was the partner''s on ' || strftime(w.seen_at, '%Y-%m-%d')
         || ', and what would show it was not read',
@@ -251,19 +295,25 @@ where h.partner_id = $partner
     and h.is_live is null
     and h.relation in ('operator', 'beneficiary', 'vendor')
 union all
+select 'unknown', d.tenant_id, d.thing_kind || ' ' || d.name || ' ' || d.why, 'switch it off or delete it, or look there by hand'
+from doors d
+union all
 select 'secret', k.tenant_id,
     k.name || case k.state
         when 'undated' then ' is known to the partner, and nothing says since when it should not be'
         when 'deleted' then ' was known to the partner and is not there any more; whether what it opened was changed cannot be told'
+        when 'early' then ' was replaced on ' || strftime(coalesce(k.credential_at, k.changed_at), '%Y-%m-%d %H:%M') || ', and that the partner could read no more shows from '
+            || strftime(k.out_at, '%Y-%m-%d %H:%M') || ' only'
         else ' is known to the partner, and whether it was replaced cannot be told'
     end,
     case k.state
         when 'undated' then 'open an offboarding, or write the end of the contract down'
         when 'deleted' then 'replace it where it was issued, and mark its step as done with --evidence'
+        when 'early' then 'mark the steps that took its access back as done, or replace it again'
         else 'look at the system that issued it'
     end
 from known_secrets k
-where k.state in ('undated', 'deleted', 'unknown')
+where k.state in ('undated', 'deleted', 'unknown', 'early')
 union all
 select 'secret', r.tenant_id, r.name || ' is shared with partners, and nothing says with which', 'write down whose it is, and scan again'
 from resource_facts r
@@ -303,19 +353,13 @@ where p.partner_id <> $partner
     and h.is_live is not false
 group by p.partner_id, p.name
 union all
-select 'other partner', null, p.name || ' (' || p.partner_id || ') has the partner''s name or id, case apart, and holds '
+select 'other partner', null, p.name || ' (' || p.partner_id || ') ' || any_value(k.why) || ', and holds '
         || count(distinct h.thing_id) || ' things of its own',
     'make sure which of the two is meant, and verify it too: nhiscan partner verify ' || p.partner_id
-from partners m
-join partners p on p.partner_id <> m.partner_id
-    and (
-        strip_accents(lower(p.partner_id)) = strip_accents(lower(m.partner_id))
-        or strip_accents(lower(p.name)) in (strip_accents(lower(m.name)), strip_accents(lower(m.legal_name)))
-        or strip_accents(lower(p.legal_name)) in (strip_accents(lower(m.name)), strip_accents(lower(m.legal_name)))
-    )
+from namesakes k
+join (select partner_id, min(name) as name from partners group by partner_id) p using (partner_id)
 join partner_holdings h on h.partner_id = p.partner_id
-where m.partner_id = $partner
-    and p.partner_id not in (select partner_id from below)
+where p.partner_id not in (select partner_id from below)
     and h.is_live is not false
 group by p.partner_id, p.name
 order by all

@@ -5,6 +5,7 @@ left join was_held w using (thing_kind, thing_id)
 where h.partner_id = $partner
     and h.is_live is false
     and h.relation in ('operator', 'beneficiary', 'vendor')
+    and h.thing_id not in (select thing_id from doors)
 union all
 select 'secret', k.thing_id, k.name, k.tenant_id,
     case

@@ -23,6 +23,12 @@ _LONGEST_SUFFIX_TOKENS: Final = 4  # S. à r. l.
 _AND: Final = frozenset({"and", "und"})  # an ampersand vanishes with the punctuation
 _SPELT_OUT: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 _UNMARKED: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"})
+# Source: Unicode's confusables.txt (UTS #39): Greek and Cyrillic letters of which ours are the prototype.
+_LATIN: Final = str.maketrans(
+    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυιАВЕЅІЈКМНОРСТУХаеорсухіјѕԁһ‐‑‒–—−",  # noqa: RUF001 - that is what they are
+    "ABEZHIKMNOPTYXavopuiABESIJKMHOPCTYXaeopcyxijsdh------",
+)
+_DIGITS: Final = str.maketrans("01i|", "olll")
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
@@ -42,6 +48,16 @@ def keys(text: str) -> Keys:
             full.add("".join(words))
             bare.add("".join(_without_suffixes(words)))
     return Keys(frozenset(full), frozenset(bare))
+
+
+def latin(text: str) -> str:
+    """Letters of other scripts that look like one of ours are ours here, as are all kinds of hyphens."""
+    return unicodedata.normalize("NFKC", text).translate(_LATIN)
+
+
+def look(text: str) -> str:
+    """What a reader may take for the same is the same here, such as the ids `P-1` and `p-l`."""
+    return latin(text).casefold().translate(_DIGITS)
 
 
 def label(text: str) -> str:

@@ -17,6 +17,7 @@ import pytest
 
 from nhiscan import cli_partner, ledger, rule
 from nhiscan.errors import ConfigError, NhiscanError
+from nhiscan.lifecycle import offboard
 from nhiscan.model import Offboarding, OffboardingStep, Tenant
 from tests.commands import run
 from tests.lifecycle.json_page import documented, printed
@@ -64,6 +65,17 @@ def offboarded(world: World) -> None:
     world.secret_changed = world.today + timedelta(days=1)
     world.today += timedelta(days=2)
     world.scan()
+
+
+def taken_back(world: World) -> None:
+    """On the next day somebody writes down that the partner cannot get in any more."""
+    world.today += timedelta(days=1)
+    done = [
+        dataclasses.replace(step, done_at=world.now, done_by=ERIKA, evidence="CHG-1", register_row=None)
+        for step in written(world, OffboardingStep)
+        if step.action in offboard.ACCESS
+    ]
+    ledger.append(world.folder / ".nhiscan", done, at=world.now, by=ERIKA)
 
 
 def written(world: World, kind: type) -> list[Any]:
@@ -214,6 +226,7 @@ def test_verification_goes_from_alive_to_gone_and_is_recorded_only_then(world: W
     assert {living["thing_id"] for living in lists(before)["lives"]} >= {USER, ROLE, DANA, SECRET}
     assert written(world, Offboarding)[0].verified_at is None
 
+    taken_back(world)
     offboarded(world)
     after = told("verify", "--record", "--by", ERIKA, "--json")
 

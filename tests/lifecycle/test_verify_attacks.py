@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from nhiscan import load, store
@@ -16,8 +18,10 @@ from nhiscan.model import (
     Contract,
     Coverage,
     Identity,
+    IdentityMapping,
     Membership,
     Offboarding,
+    OffboardingStep,
     Partner,
     Record,
     StoredSecret,
@@ -41,18 +45,25 @@ from tests.resolve.register_estate import (
     trust,
 )
 
+Before = Callable[[duckdb.DuckDBPyConnection, Path], None]
 OUTSIDE = "333333333333"
 READ = covered("identities", "identities.tags", "credentials", "trusts", "grants", "memberships", "policies")
 ORG = "salesforce:00D000000000001AAA"
 
 
-def verdict(state: Path, *records: Record) -> verify.Verdict:
+def verdict(
+    state: Path, *records: Record, company: Iterable[tuple[str, str, str | None]] = (), before: Before | None = None
+) -> verify.Verdict:
+    """Of one scan at AS_OF; `before` writes into `state` what earlier scans saw."""
     con = store.empty()  # what is asked is asked through a cursor, which sees committed rows only
     load.load(con, [Tenant(tenant(), "aws"), NORDWIND, account_alias("P-1", OUTSIDE), *READ, *records])
     con.execute("insert into scans (scan_id, as_of) values ('s', ?)", [AS_OF.replace(tzinfo=None)])
-    con.execute("insert into company values ('aws_account', ?, 'prod')", [A])
+    for row in [("aws_account", A, "prod"), *company]:
+        con.execute("insert into company values (?, ?, ?)", list(row))
     for stage in STAGES:
         stage(con)
+    if before is not None:
+        before(con, state)
     return verify.verify(con, state, [], ("P-1", "Nordwind GmbH"), at=AS_OF, max_age=timedelta(days=1))
 
 
@@ -71,21 +82,26 @@ def test_what_a_partner_two_levels_below_holds_is_named(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "twin",
-    [
-        Partner("P-2", "NORDWIND GmbH"),
-        Partner("P-2", "Kestrel", legal_name="Nordwind GmbH"),
-        Partner("p-1", "Kestrel"),
-    ],
-    ids=["name", "legal name", "id"],
-)
-def test_what_a_partner_of_the_same_name_or_id_holds_is_named(tmp_path: Path, twin: Partner) -> None:
-    theirs = Alias(twin.partner_id, "aws_account", "444444444444")
-    told = verdict(tmp_path, twin, theirs, role("theirs"), trust("444444444444", on="theirs"))
+def test_what_a_partner_holds_that_may_be_the_same_company_is_named(tmp_path: Path) -> None:
+    twins = {
+        "P-2": Partner("P-2", "NORDWIND GmbH"),
+        "P-3": Partner("P-3", "Kestrel", legal_name="Nordwind G.m.b.H."),
+        "P-4": Partner("P-4", "Nord-Wind"),
+        "P-5": Partner("P-5", "\N{GREEK CAPITAL LETTER NU}ordwind GmbH"),
+        "p-1": Partner("p-1", "Heron"),
+        "P-l": Partner("P-l", "Egret"),
+    }
+    held = [role("theirs"), trust("444444444444", on="theirs")]
+    told = verdict(tmp_path, *twins.values(), *held, *(Alias(key, "aws_account", "444444444444") for key in twins))
 
-    assert [gap.says for gap in told.unchecked if gap.topic == "other partner"] == [
-        f"{twin.name} ({twin.partner_id}) has the partner's name or id, case apart, and holds 2 things of its own"
+    name = "the partner's name, but for its spelling or legal form"
+    assert [gap.says.split(", and holds")[0] for gap in told.unchecked if gap.topic == "other partner"] == [
+        "Egret (P-l) has an id that looks like the partner's",
+        "Heron (p-1) has an id that looks like the partner's",
+        f"Kestrel (P-3) has {name}",
+        f"NORDWIND GmbH (P-2) has {name}",
+        f"Nord-Wind (P-4) has {name}",
+        f"{twins['P-5'].name} (P-5) has {name}",
     ]
 
 
@@ -192,6 +208,92 @@ def test_an_older_scan_proves_nothing_while_there_is_a_newer_one(
 
     assert "was published after" in str(told.exception)
     assert ROLE not in told.stdout
+
+
+def earlier(con: duckdb.DuckDBPyConnection, state: Path, *, days: int, held: Iterable[Mapping[str, Any]]) -> None:
+    """A scan `days` before this one that read the same tenants, and what the partner held by it."""
+    folder = state / "scans" / store.new_scan_id(AS_OF - timedelta(days=days))
+    folder.mkdir(parents=True)
+    con.execute("create or replace temp table holdings as select * from partner_holdings limit 0")
+    for thing in held:
+        known = {"partner_id": "P-1", "tenant_id": tenant(), "relation": "operator", "action": "revoke_access"}
+        columns = {**known, **thing}
+        con.execute(
+            f"insert into holdings ({', '.join(columns)}) values ({', '.join('?' for _ in columns)})",
+            list(columns.values()),
+        )
+    at = (AS_OF - timedelta(days=days)).replace(tzinfo=None)
+    for table, query in (
+        ("scans", f"select * replace (timestamp '{at}' as as_of) from scans"),
+        ("partner_holdings", "from holdings"),
+        ("coverage", "from coverage"),
+        ("register_files", "from register_files limit 0"),
+    ):
+        con.execute(f"copy ({query}) to '{folder / table}.parquet'")
+
+
+def test_what_was_the_partners_for_sure_and_then_by_its_name_only_is_not_forgotten(tmp_path: Path) -> None:
+    """A label was taken off, and a scan later the name was changed."""
+    thing = {"thing_kind": "identity", "thing_id": role_id("sync"), "identity_id": role_id("sync"), "name": "sync"}
+
+    def before(con: duckdb.DuckDBPyConnection, state: Path) -> None:
+        earlier(con, state, days=2, held=[{**thing, "is_live": True}])
+        earlier(con, state, days=1, held=[{**thing, "is_live": True, "relation": "suggested"}])
+
+    told = verdict(tmp_path, role("sync"), key("AKIA1"), before=before)
+
+    assert [gap.says.partition(" on ")[0] for gap in told.unchecked if gap.topic == "disowned"] == [
+        "identity sync was the partner's"
+    ]
+
+
+def test_what_a_person_has_given_to_another_partner_since_is_settled(tmp_path: Path) -> None:
+    thing = {"thing_kind": "identity", "thing_id": role_id("sync"), "identity_id": role_id("sync"), "name": "sync"}
+    told = verdict(
+        tmp_path,
+        Partner("P-2", "Kestrel"),
+        IdentityMapping(role_id("sync"), "P-2", decided_by="erika.brandt@acme.example"),
+        role("sync"),
+        key("AKIA1"),
+        before=lambda con, state: earlier(con, state, days=1, held=[{**thing, "is_live": True}]),
+    )
+
+    assert [gap.says for gap in told.unchecked if gap.topic == "disowned"] == []
+
+
+@pytest.mark.parametrize(
+    ("steps_done", "is_early"), [((), True), ((4,), False), ((4, None), True)], ids=["no word", "all", "not all"]
+)
+def test_a_secret_that_was_replaced_while_the_partner_may_still_have_read_it_proves_nothing(
+    tmp_path: Path, steps_done: tuple[int | None, ...], is_early: bool
+) -> None:
+    """Opened ten days ago, seen at work that day, the value changed two days ago, and only this scan sees no access."""
+    secret = f"{tenant()}:secret/exchange"
+    known = {"thing_kind": "secret", "thing_id": secret, "name": "exchange", "relation": "knows",
+             "action": "rotate_shared_secret"}  # fmt: skip
+    user = {"thing_kind": "identity", "thing_id": role_id("sync"), "name": "sync", "is_live": True}
+    told = verdict(
+        tmp_path,
+        Offboarding("O-1", "P-1", opened_at=AS_OF - timedelta(days=10), register_row="o.csv:2"),
+        *(
+            OffboardingStep("O-1", number, "revoke_access", target_id=role_id("sync"), evidence="CHG-1",
+                            done_at=None if days is None else AS_OF - timedelta(days=days), register_row="s.csv:2")
+            for number, days in enumerate(steps_done, 1)
+        ),
+        Thing(secret, "aws", tenant(), "secret", "exchange", "arn:exchange"),
+        StoredSecret(secret, kind="secret", updated_at=AS_OF - timedelta(days=2)),
+        before=lambda con, state: earlier(con, state, days=9, held=[known, user]),
+    )  # fmt: skip
+
+    early = [gap.says for gap in told.unchecked if gap.topic == "secret" and "exchange was replaced on" in gap.says]
+    assert bool(early) is is_early
+    assert ("exchange" in {gone.name for gone in told.gone}) is not is_early
+
+
+def test_what_only_the_analyzer_of_aws_shows_has_to_be_read(tmp_path: Path) -> None:
+    told = verdict(tmp_path, Coverage("aws", tenant(), "external_access", "unsupported", "no analyzer is active"))
+
+    assert any(gap.says.startswith(f"external_access of {tenant()}: unsupported") for gap in told.unchecked)
 
 
 def _at(year: int, month: int, day: int) -> datetime:
