@@ -341,10 +341,11 @@ def query(
     Example: nhiscan query "select partner_name, count(*) from identity_facts group by all order by all"
     """
     import nhiscan.query as analyst
-    from nhiscan import config, store
+    from nhiscan import config, narrow, store
 
     if list_names:
-        print_table(("name", "title", "parameters"), [(q.name, q.title, ", ".join(q.params)) for q in analyst.named()])
+        pack = [(q.name, q.title, ", ".join(map(q.takes, q.params))) for q in analyst.named()]
+        print_table(("name", "title", "parameters"), pack)
         return
     if (sql is None) == (name is None):
         raise click.UsageError("give either SQL or --name")
@@ -355,6 +356,9 @@ def query(
             raise click.UsageError(f"-p {param}: write KEY=VALUE")
         values[key] = value
     if name is not None:
+        if values.get("partner"):
+            with published(config_file, scan_id) as con:
+                values["partner"] = narrow.find_partner(con, values["partner"])[0]
         sql, values = analyst.find(name, values)
     elif sql == "-":
         sql = sys.stdin.read()

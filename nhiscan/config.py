@@ -65,9 +65,11 @@ class Config:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint naming the nearest known word, or else the known words, as far as a person would read them."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
+    folded = {name.casefold(): name for name in reversed(names)}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1)
+    close = close or [name for name in sorted(folded) if word and word.casefold() in name][:1]
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {folded[close[0]]!r}?"
     more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
     return f"known: {', '.join(names[:_MANY])}{more}"
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -50,12 +50,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Named:
-    """A query of the shipped pack: `<name>.sql` with `<name>.toml` (title, and a default for each parameter)."""
+    """A query of the shipped pack: `<name>.sql` with `<name>.toml` (title, and a default for each parameter).
+
+    `needs`: parameters that have no sensible default. `words`: all values that a parameter may have.
+    """
 
     name: str
     title: str
     sql: str
     params: Mapping[str, str]
+    needs: tuple[str, ...] = ()
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def takes(self, key: str) -> str:
+        """A parameter as a list of queries shows it: with what it may be, where that is a closed list."""
+        return f"{key}={'|'.join(self.words[key])}" if key in self.words else key
 
 
 def named() -> list[Named]:
@@ -66,7 +75,14 @@ def named() -> list[Named]:
         if file.name.endswith(".sql"):
             about = tomllib.loads(folder.joinpath(f"{file.name[:-4]}.toml").read_text(encoding="utf-8"))
             found.append(
-                Named(file.name[:-4], about["title"], file.read_text(encoding="utf-8"), about.get("params", {}))
+                Named(
+                    file.name[:-4],
+                    about["title"],
+                    file.read_text(encoding="utf-8"),
+                    about.get("params", {}),
+                    tuple(about.get("needs", ())),
+                    {key: tuple(words) for key, words in about.get("words", {}).items()},
+                )
             )
     return found
 
@@ -74,7 +90,7 @@ def named() -> list[Named]:
 def find(name: str, given: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The SQL of a named query and its parameters, the given ones before the defaults.
 
-    Raises: QueryError naming the nearest query or parameter.
+    Raises: QueryError naming the nearest query, parameter or value, or the parameter that is lacking.
     """
     pack = {query.name: query for query in named()}
     if name not in pack:
@@ -82,7 +98,14 @@ def find(name: str, given: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     for key in given:
         if key not in pack[name].params:
             raise QueryError(f"query {name!r} has no parameter {key!r}", hint=nearest(key, pack[name].params))
-    return pack[name].sql, {**pack[name].params, **given}
+    values = {**pack[name].params, **given}
+    for key in pack[name].needs:
+        if not values[key]:
+            raise QueryError(f"query {name!r} needs a value for {key!r}", hint=f"add --param {key}=…")
+    for key, words in pack[name].words.items():
+        if key in given and given[key] not in words:
+            raise QueryError(f"{key!r} of query {name!r} is never {given[key]!r}", hint=nearest(given[key], words))
+    return pack[name].sql, values
 
 
 def run(database: Path, sql: str, params: Mapping[str, str], *, max_rows: int) -> Answer:
@@ -105,7 +128,8 @@ def run(database: Path, sql: str, params: Mapping[str, str], *, max_rows: int) -
         )
     answer = json.loads(done.stdout)
     if "error" in answer:
-        raise QueryError(answer["error"], hint="`nhiscan schema` lists tables and columns")
+        is_name = answer["error"].startswith(("Binder Error", "Catalog Error"))
+        raise QueryError(answer["error"], hint="`nhiscan schema` lists tables and columns" if is_name else "")
     return Answer(tuple(answer["columns"]), tuple(map(tuple, answer["rows"])), answer["is_cut"])
 
 

@@ -189,6 +189,19 @@ def test_settings_with_a_secret_do_not_show_it() -> None:
     assert "correct-horse" not in repr(build("path = 'x'\ntoken = 'env:T'", environ={"T": "correct-horse"}))
 
 
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("MONTBLANC integration", "did you mean 'Montblanc Integrations'?"),
+        ("montblanc", "did you mean 'Montblanc Integrations'?"),
+        ("", "known: Kestrel, Montblanc Integrations"),
+        ("vault", "known: Kestrel, Montblanc Integrations"),
+    ],
+)
+def test_the_nearest_word_is_found_in_any_case_and_by_a_part(word: str, hint: str) -> None:
+    assert config.nearest(word, ["Montblanc Integrations", "Kestrel"]) == hint
+
+
 def test_a_tenant_may_stand_without_an_environment_and_case_does_not_matter() -> None:
     assert parse(COMPANY + "tenants = { 'vault:a' = '', 'vault:b' = ' Prod' }").company.tenants["vault:a"] == ""
 

@@ -147,6 +147,37 @@ def test_an_unknown_named_query_names_the_nearest() -> None:
     assert caught.value.hint == "did you mean 'old-keys'?"
 
 
+def test_a_parameter_without_a_sensible_default_has_to_be_given() -> None:
+    with pytest.raises(QueryError) as caught:
+        query.find("holdings", {})
+    assert (caught.value.message, caught.value.hint) == (
+        "query 'holdings' needs a value for 'partner'",
+        "add --param partner=…",
+    )
+
+
+def test_a_word_that_a_parameter_never_has_is_no_empty_answer() -> None:
+    with pytest.raises(QueryError) as caught:
+        query.find("paths", {"goal": "humans"})
+    assert caught.value.hint == "did you mean 'human'?"
+
+
+@pytest.mark.parametrize(("name", "key", "table", "column"), [("leaks", "link", "leak_facts", "link")])
+def test_the_words_of_a_parameter_are_those_of_the_schema(name: str, key: str, table: str, column: str) -> None:
+    (pack,) = (entry for entry in query.named() if entry.name == name)
+    (text,) = (text for t, c, text in store.comments(store.schema_sql()) if (t, c) == (table, column))
+    assert ", ".join(pack.words[key][:-1]) + f" or {pack.words[key][-1]}" in text
+
+
+def test_only_what_names_a_thing_is_sent_to_the_schema(database: Path) -> None:
+    hints = []
+    for sql in ("select colour from partners", "select 1; select 2"):
+        with pytest.raises(QueryError) as caught:
+            query.run(database, sql, {}, max_rows=1)
+        hints.append(caught.value.hint)
+    assert hints == ["`nhiscan schema` lists tables and columns", ""]
+
+
 def test_an_unknown_parameter_names_the_nearest() -> None:
     with pytest.raises(QueryError) as caught:
         query.find("old-keys", {"dys": "3"})
