@@ -1,50 +1,23 @@
-"""What a scan found, as one HTML file for people and one JSON shape for programs.
-
-Everything is read from the published scan; the page is painted on the server's side of the fence:
-no script, no request, no style attribute, so its content security policy can forbid all three.
-"""
+"""What stands on the report's page."""
 
 from __future__ import annotations
 
-import base64
-import functools
 import hashlib
 import json
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from importlib import resources
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
-import duckdb
-import jinja2
-from markupsafe import Markup
-
-from nhiscan import path, printable, programme, remedy, statements
-from nhiscan.atomic import write_text
-from nhiscan.narrow import MASK, Scope, narrow
+from nhiscan import path, printable, programme, remedy
+from nhiscan.narrow import MASK
+from nhiscan.report.reading import Reader, anchor
+from nhiscan.report.standing import contract_state, counts_of, owasp_of, scorecards_of
 from nhiscan.severities import SEVERITIES
 from nhiscan.statements import Row
 
 # Ids of findings -> for each (what, how): `do` a sentence, `run` a command, `page` where to click.
 ByHand = Callable[[Sequence[str]], Mapping[str, Sequence[tuple[str, str]]]]
-
-SUMMARY_VERSION: Final = 1
-OWASP: Final = {
-    "NHI1:2025": "Improper offboarding",
-    "NHI2:2025": "Secret leakage",
-    "NHI3:2025": "Vulnerable third-party NHI",
-    "NHI4:2025": "Insecure authentication",
-    "NHI5:2025": "Overprivileged NHI",
-    "NHI6:2025": "Insecure cloud deployment configurations",
-    "NHI7:2025": "Long-lived secrets",
-    "NHI8:2025": "Environment isolation",
-    "NHI9:2025": "NHI reuse",
-    "NHI10:2025": "Human use of NHI",
-}
 LEVELS: Final = {
     0: "none",
     1: "reads single records",
@@ -60,7 +33,6 @@ FIRST: Final = (
     ("Open to anybody", ("dep-public-trust-principal", "dep-oidc-trust-wildcard")),
     ("Leaked secrets", ("leak-",)),
 )
-_OPEN: Final = ("open", "reopened")
 _STATED: Final = ("unsupported", "not_licensed")  # known beforehand, so a limit and not a gap
 _FIRST_CASES: Final = 25
 _FIRST_PER_PARTNER: Final = 5  # one partner with forty keys must not fill the first page
@@ -69,16 +41,6 @@ _NEVER_LIVE: Final = {
     "aws": "a live AWS account, only stand-ins that follow AWS's published description",
     "vault": "HashiCorp Vault, only live OpenBao servers",
 }
-# Columns of closed words and of our own texts; everything else may quote somebody and is masked in a narrowed report.
-_OUR_WORDS: Final = frozenset(
-    """
-    provider tenant_id environment dataset status missing_permission call kind rule_id lead_rule_id family title why
-    fix version params refuted_by control_id severity band outcome verdict certainty verb scope source role label
-    uncovered not_assessed subject subject_kind case_id finding_id lead_finding_id person_status owner_status
-    business_owner_status mechanism principal_kind external_id_check audience_check subject_check mfa_state
-    last_used_source risk_tier criticality holds field problem allowed scan_id tool_version company
-    """.split()  # noqa: SIM905 - fifty words as a list are fifty lines
-)
 # Evidence that the page tells by itself, beside every finding.
 _TOLD_ELSEWHERE: Final = frozenset({"rule", "would refute it"})
 
@@ -94,204 +56,24 @@ class Limits:
     quarantine: int = 50
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Reads rows by the name of a query; in a narrowed report no text leaves without passing the mask."""
-
-    con: duckdb.DuckDBPyConnection
-    scope: Scope | None
-    dropped: list[str] = field(default_factory=list)
-
-    def rows(self, query: str, **params: Any) -> list[Row]:
-        return self._rows(statements.sql("nhiscan.reports", f"sql/{query}"), params)
-
-    def named(self, query: str, **params: str) -> list[Row]:
-        """Rows of a query of the shipped pack."""
-        return self._rows(statements.sql("nhiscan.reports", f"queries/{query}"), params)
-
-    def _rows(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
-        found = statements.rows(self.con, sql, dict(params) or None)
-        return found if self.scope is None else [self._masked(row) for row in found]
-
-    def evidence(self, query: str, **params: Any) -> list[Row]:
-        """Rows that only serve to convince: one that quotes somebody else is left out whole."""
-        rows = self.rows(query, **params)
-        kept = [row for row in rows if not any(isinstance(value, str) and MASK in value for value in row.values())]
-        self.dropped.extend([query] * (len(rows) - len(kept)))
-        return kept
-
-    def one(self, query: str) -> Row:
-        return self.rows(query)[0]
-
-    def _masked(self, row: Row) -> Row:
-        mask = self.scope.words.mask if self.scope is not None else str
-        return {
-            name: mask(value) if isinstance(value, str) and name not in _OUR_WORDS else value
-            for name, value in row.items()
-        }
+WIDE: Final = Limits()  # of a report that nobody limits
 
 
-def render(
-    con: duckdb.DuckDBPyConnection,
-    *,
-    partner: str | None = None,
-    owner: str | None = None,
-    generated_at: datetime,
-    limits: Limits = Limits(),
-    by_hand: ByHand | None = None,
-) -> str:
-    """The report as one HTML text; the same scan and arguments give the same text.
-
-    `partner` (id, or name where only one has it) and `owner` (mail address) narrow it to what is theirs. `by_hand` says
-    what a person does about a finding; a narrowed report leaves that out, since commands name what others hold.
-    Raises: NhiscanError for a partner or owner that the scan does not know.
-    """
-    cursor, scope = narrow(con, partner=partner, owner=owner)
-    try:
-        page = _page(_Reader(cursor, scope), limits, by_hand if scope is None else None)
-    finally:
-        cursor.close()
-    css = _squeezed(resources.files("nhiscan.reports").joinpath("style.css").read_text(encoding="utf-8"))
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    html = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            page,
-            css=Markup(css),  # noqa: S704 - our own file, and the policy holds its hash
-            css_hash=f"sha256-{digest}",
-            generated_at=generated_at,
-            limits=limits,
-        )
-    )
-    return _squeezed(html) + "\n"
-
-
-def _squeezed(text: str) -> str:
-    """Without empty lines and spaces at line ends; a second pass changes nothing, so a hash of a part stays true."""
-    return "\n".join(line for line in (line.rstrip() for line in text.split("\n")) if line)
-
-
-def write(path: Path, text: str) -> None:
-    """Writes a report in one step, readable by its owner alone."""
-    write_text(path, text)
-
-
-def summary(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """The scan in the shape of docs/json.md: only JSON types, every key always present, times in ISO 8601 UTC."""
-    cursor, scope = narrow(con, partner=None, owner=None)
-    try:
-        reader = _Reader(cursor, scope)
-        counts = _counts(reader)
-        shape = {
-            "schema_version": SUMMARY_VERSION,
-            **reader.one("scan"),
-            "coverage": [_keys(row, _COVERAGE_KEYS) for row in reader.rows("coverage")],
-            "register": reader.rows("register"),
-            "cases_by_severity": counts["cases"],
-            "findings_by_severity": counts["findings"],
-            "new_cases": counts["new_cases"],
-            "accepted_cases": counts["accepted_cases"],
-            "fixed_cases": counts["fixed_cases"],
-            "unknown_findings": counts["unknown_findings"],
-            "cases": [_keys(row, _CASE_KEYS) for row in reader.rows("cases", most=None)],
-            "partners": [_keys(row, _PARTNER_KEYS) for row in _scorecards(reader)],
-            "owasp": [
-                {
-                    "risk": risk["id"],
-                    "title": risk["title"],
-                    "cells": [_keys(cell, _CELL_KEYS) for cell in risk["cells"]],
-                }
-                for risk in _owasp(reader)["risks"]
-            ],
-        }
-    finally:
-        cursor.close()
-    plain: dict[str, Any] = json.loads(json.dumps(shape, default=_json_time))
-    return plain
-
-
-_COVERAGE_KEYS: Final = ("provider", "tenant_id", "dataset", "status", "reason", "missing_permission", "collected_at")
-_CASE_KEYS: Final = (
-    "case_id",
-    "subject_kind",
-    "subject_id",
-    "subject_name",
-    "provider",
-    "tenant_id",
-    "partner_id",
-    "owner_mail",
-    "rule_id",
-    "message",
-    "severity",
-    "score",
-    "score_low",
-    "band",
-    "findings",
-    "status",
-    "is_new",
-    "first_seen",
-)
-_PARTNER_KEYS: Final = (
-    "partner_id",
-    "name",
-    "score",
-    "score_low",
-    "band",
-    "cases",
-    "unknown",
-    "identities",
-    "live_credentials",
-    "oldest_days",
-    "level",
-    "contract",
-    "business_owner",
-    "business_owner_status",
-)
-_CELL_KEYS: Final = ("provider", "state", "failed", "unknown", "reason")
-
-
-def _keys(row: Mapping[str, Any], keys: Sequence[str]) -> Row:
-    return {key: row[key] for key in keys}
-
-
-def _json_time(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def rollup(total: float, worst: float) -> float:
-    """Score of several cases together: the worst leads, volume adds slowly."""
-    return min(100.0, worst + 5 * math.log2(1 + max(0.0, total - worst) / 100))
-
-
-def band(score: float) -> str:
-    for least, word in ((80, "critical"), (60, "high"), (40, "medium"), (20, "low")):
-        if score >= least:
-            return word
-    return "info"
-
-
-# What stands on the page
-
-
-def _page(reader: _Reader, limits: Limits, by_hand: ByHand | None) -> dict[str, Any]:
+def page_of(reader: Reader, limits: Limits, by_hand: ByHand | None) -> dict[str, Any]:
+    """What the templates are filled with."""
     scan = reader.one("scan")
-    scorecards = _scorecards(reader)
+    scorecards = scorecards_of(reader)
     cases = _cases(reader, limits, by_hand)
     lifecycle = _lifecycle(reader, scan, limits)
     page: dict[str, Any] = {
         "scan": scan,
         "scope": reader.scope,
         "coverage": _coverage(reader, scan, limits),
-        "counts": _counts(reader),
+        "counts": counts_of(reader),
         "estate": reader.one("estate"),
         "first": _first(reader, scan),
         "scorecards": scorecards,
-        "owasp": _owasp(reader),
+        "owasp": owasp_of(reader),
         "cases": cases,
         "lifecycle": lifecycle,
         "programme": None if reader.scope is not None else _programme(reader, lifecycle["offboardings"]),
@@ -317,7 +99,7 @@ def _digest(page: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, default=str, sort_keys=True).encode()).hexdigest()
 
 
-def _coverage(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
+def _coverage(reader: Reader, scan: Row, limits: Limits) -> dict[str, Any]:
     rows = reader.rows("coverage")
     tenants: dict[str, Row] = {}
     cells: dict[tuple[str, str], Row] = {}
@@ -396,26 +178,7 @@ def _coverage(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _counts(reader: _Reader) -> dict[str, Any]:
-    """Open cases by severity, and what else there is; always over everything, never over what is shown."""
-    cases = dict.fromkeys(SEVERITIES, 0)
-    findings = dict.fromkeys(SEVERITIES, 0)
-    told = {"new_cases": 0, "accepted_cases": 0, "fixed_cases": 0, "unknown_findings": 0}
-    for row in reader.rows("case_counts"):
-        if row["status"] in _OPEN:
-            cases[row["severity"]] = cases.get(row["severity"], 0) + row["cases"]
-            told["new_cases"] += row["new_cases"]
-        elif f"{row['status']}_cases" in told:
-            told[f"{row['status']}_cases"] += row["cases"]
-    for row in reader.rows("finding_counts"):
-        if row["outcome"] == "unknown":
-            told["unknown_findings"] += row["findings"]
-        elif row["status"] in _OPEN:
-            findings[row["severity"]] = findings.get(row["severity"], 0) + row["findings"]
-    return {"cases": cases, "findings": findings, **told}
-
-
-def _first(reader: _Reader, scan: Row) -> dict[str, Any]:
+def _first(reader: Reader, scan: Row) -> dict[str, Any]:
     """The few cases of the first page: the gravest kinds on a baseline, what is new first after that."""
     groups: list[Row] = []
     left = _FIRST_CASES
@@ -440,121 +203,7 @@ def _first(reader: _Reader, scan: Row) -> dict[str, Any]:
     return {"groups": groups, "shown": len(shown)}
 
 
-def _scorecards(reader: _Reader) -> list[Row]:
-    by_partner: dict[Any, Row] = defaultdict(
-        lambda: {"cases": dict.fromkeys(SEVERITIES, 0), "worst": 0.0, "total": 0.0, "worst_low": 0.0, "total_low": 0.0}
-    )
-    for row in reader.rows("partner_cases"):
-        told = by_partner[row["partner_id"]]
-        told["cases"][row["severity"]] = told["cases"].get(row["severity"], 0) + row["cases"]
-        told["total"] += row["total"]
-        told["total_low"] += row["total_low"]
-        told["worst"] = max(told["worst"], row["worst"])
-        told["worst_low"] = max(told["worst_low"], row["worst_low"])
-    unknown = {row["partner_id"]: row["findings"] for row in reader.rows("partner_unknowns")}
-    cards = []
-    for partner in reader.rows("partners"):
-        told = by_partner[partner["partner_id"]]
-        count = sum(told["cases"].values())
-        score = round(rollup(told["total"], told["worst"])) if count else None
-        cards.append(
-            {
-                **partner,
-                "anchor": anchor("partner", partner["partner_id"]),
-                "cases": told["cases"],
-                "case_count": count,
-                "worst": told["worst"],
-                "others": round(told["total"] - told["worst"], 1),
-                "score": score,
-                "score_low": round(rollup(told["total_low"], told["worst_low"])) if count else None,
-                "band": band(score) if score is not None else None,
-                "unknown": unknown.get(partner["partner_id"], 0),
-                "contract": _contract_state(partner),
-            }
-        )
-    cards.sort(
-        key=lambda card: (
-            -(card["score"] if card["score"] is not None else -1),
-            -card["unknown"],
-            str(card["name"]),
-            card["partner_id"],
-        )
-    )
-    return cards
-
-
-def _contract_state(partner: Row) -> str:
-    if partner["is_ended"]:
-        return "ended"
-    if partner["is_renewal_unconfirmed"]:
-        return "renewal unconfirmed"
-    if partner["contracts_in_force"]:
-        return "in force"
-    if partner["has_draft_only"]:
-        return "draft only"
-    if not partner["contracts"]:
-        return "none on record"
-    return "cannot be said"
-
-
-def _owasp(reader: _Reader) -> dict[str, Any]:
-    """A cell for each risk and provider: a number, or why there is none."""
-    rules: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in reader.rows("owasp"):
-        rules[row["control_id"], _column(row["provider"], None)].append(row)
-    mapped = {row["control_id"] for row in reader.rows("owasp_rules")}
-    failed: dict[tuple[str, str], int] = defaultdict(int)
-    unknown: dict[tuple[str, str], int] = defaultdict(int)
-    for row in reader.rows("owasp_findings"):
-        cell = (row["control_id"], _column(row["provider"], row["subject_kind"]))
-        if row["outcome"] == "unknown":
-            unknown[cell] += row["findings"]
-        elif row["status"] in _OPEN:
-            failed[cell] += row["findings"]
-    providers = {row["provider"] for row in reader.rows("coverage")} - {"register"}
-    columns = sorted(
-        providers | {column for _, column in rules} - {"partners"} | {column for _, column in failed} - {"partners"}
-    )
-    columns.append("partners")
-    risks = []
-    for risk, title in OWASP.items():
-        cells = []
-        for column in columns:
-            judged = [row for row in rules[risk, column] if row["evaluated"] and not row["not_assessed"]]
-            decided = sum(row["failed"] + row["passed"] for row in judged)
-            reason = None
-            if not failed[risk, column] and reader.scope is None and not decided:
-                reason = _why_not(risk, mapped, rules[risk, column], judged)
-            elif not failed[risk, column] and reader.scope is not None and risk not in mapped:
-                reason = "no rule"
-            cells.append(
-                {
-                    "provider": column,
-                    "state": "assessed" if reason is None else "not_assessed",
-                    "failed": failed[risk, column] if reason is None else None,
-                    "unknown": unknown[risk, column],
-                    "reason": reason,
-                }
-            )
-        risks.append({"id": risk, "title": title, "cells": cells})
-    return {"columns": columns, "risks": risks}
-
-
-def _why_not(risk: str, mapped: set[str], results: list[Row], judged: list[Row]) -> str:
-    if risk not in mapped:
-        return "no rule"
-    if judged:
-        return "all unknown"
-    if any(row["not_assessed"] for row in results):
-        return "not in register"
-    return "nothing to judge" if results else "no rule here"
-
-
-def _column(provider: str | None, subject_kind: str | None) -> str:
-    return "partners" if provider in (None, "all", "register") or subject_kind == "partner" else str(provider)
-
-
-def _cases(reader: _Reader, limits: Limits, by_hand: ByHand | None) -> dict[str, Any]:
+def _cases(reader: Reader, limits: Limits, by_hand: ByHand | None) -> dict[str, Any]:
     rows = reader.rows("cases", most=limits.cases)
     findings = reader.rows("findings", case_ids=[row["case_id"] for row in rows])
     _attach_evidence(reader, findings)
@@ -578,7 +227,7 @@ def _cases(reader: _Reader, limits: Limits, by_hand: ByHand | None) -> dict[str,
         row["partner_anchor"] = None if row["partner_id"] is None else anchor("partner", row["partner_id"])
         row["commands"] = _commands(row["identity"]) if row["identity"] else []
     groups = []
-    counts = _counts(reader)["cases"]
+    counts = counts_of(reader)["cases"]
     for severity in SEVERITIES:
         members = [row for row in rows if row["severity"] == severity]
         if counts[severity] or members:
@@ -586,7 +235,7 @@ def _cases(reader: _Reader, limits: Limits, by_hand: ByHand | None) -> dict[str,
     return {"groups": groups, "shown": len(rows), "total": sum(counts.values())}
 
 
-def _attach_evidence(reader: _Reader, findings: list[Row]) -> None:
+def _attach_evidence(reader: Reader, findings: list[Row]) -> None:
     """Puts its evidence beside each finding; what a case's lead has said already is not said again."""
     evidence = _grouped(reader.evidence("evidence", finding_ids=[row["finding_id"] for row in findings]), "finding_id")
     said: dict[str, set[tuple[str, str]]] = defaultdict(set)
@@ -596,7 +245,7 @@ def _attach_evidence(reader: _Reader, findings: list[Row]) -> None:
         said[row["case_id"]] |= {(item["label"], item["value"]) for item in told}
 
 
-def _identities(reader: _Reader, keys: Sequence[int]) -> list[Row]:
+def _identities(reader: Reader, keys: Sequence[int]) -> list[Row]:
     """Identities with all that is known of each: claims, owners, credentials, rights, records and who may become it."""
     if not keys:
         return []
@@ -642,7 +291,7 @@ def _commands(identity: Row) -> list[Row]:
     return [{"what": what, "line": printable.command(*words)} for what, words in commands]
 
 
-def _partner_pages(reader: _Reader, scorecards: Sequence[Row], limits: Limits) -> dict[str, Any]:
+def _partner_pages(reader: Reader, scorecards: Sequence[Row], limits: Limits) -> dict[str, Any]:
     """A page for each partner that holds something, has a case or an unknown, the worst first."""
     held = _grouped(reader.rows("held"), "partner_id")
     wanted = [
@@ -679,7 +328,7 @@ def _partner_pages(reader: _Reader, scorecards: Sequence[Row], limits: Limits) -
     return {"pages": pages, "shown": len(pages), "total": len(wanted), "quiet": len(scorecards) - len(wanted)}
 
 
-def _unattributed(reader: _Reader, limits: Limits) -> dict[str, Any]:
+def _unattributed(reader: Reader, limits: Limits) -> dict[str, Any]:
     """Identities that have to do with partners although none is asserted: disputed, suggested, open to outsiders."""
     rows = reader.rows("unattributed", most=limits.identities_per_partner)
     keys = [row["identity_key"] for row in rows]
@@ -687,8 +336,8 @@ def _unattributed(reader: _Reader, limits: Limits) -> dict[str, Any]:
     return {"identities": [found[key] for key in keys], "total": rows[0]["total"] if rows else 0}
 
 
-def _lifecycle(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
-    partners = [{**row, "contract": _contract_state(row)} for row in reader.rows("lifecycle")]
+def _lifecycle(reader: Reader, scan: Row, limits: Limits) -> dict[str, Any]:
+    partners = [{**row, "contract": contract_state(row)} for row in reader.rows("lifecycle")]
     dates = _grouped(reader.rows("dates"), "partner_id")
     # of a partner that only stands behind an identity in scope neither offboarding nor holdings are let in
     whole = {row["partner_id"] for row in partners}
@@ -700,7 +349,7 @@ def _lifecycle(reader: _Reader, scan: Row, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _programme(reader: _Reader, offboardings: Sequence[Row]) -> dict[str, Any]:
+def _programme(reader: Reader, offboardings: Sequence[Row]) -> dict[str, Any]:
     """Metrics, and the evidence for controls; a narrowed report has neither, since both are about everybody."""
     kept = {row["holds"]: row["records"] for row in reader.rows("kept")}
     return {
@@ -714,7 +363,7 @@ def _programme(reader: _Reader, offboardings: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _unknowns(reader: _Reader, limits: Limits) -> list[Row]:
+def _unknowns(reader: Reader, limits: Limits) -> list[Row]:
     groups: dict[tuple[str, str], Row] = {}
     for row in reader.rows("unknowns", most=limits.subjects_per_unknown):
         group = groups.setdefault(
@@ -736,40 +385,3 @@ def _grouped(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
     for row in rows:
         groups[row[key]].append(row)
     return dict(groups)
-
-
-# Painting
-
-
-def anchor(kind: str, of: object) -> str:
-    """An id for a place on the page, made from a hash: no character of an outside value reaches an address."""
-    return f"{kind}-{hashlib.sha256(str(of).encode()).hexdigest()[:12]}"
-
-
-def _template(name: str) -> str | None:
-    source = resources.files("nhiscan.reports").joinpath(name)
-    return source.read_text(encoding="utf-8") if source.is_file() else None
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "name": printable.name,
-        "sentence": printable.sentence,
-        "full": printable.full,
-        "plain": printable.plain,
-        "moment": printable.moment,
-        "day": printable.day,
-        "anchor": lambda of, kind: anchor(kind, of),
-        "words": lambda text: str(text).replace("_", " "),
-        "count": lambda number: f"{number:,}".replace(",", "\u202f"),
-        "number": lambda number: f"{number:,.10g}".replace(",", "\u202f"),
-    }
-    return environment
