@@ -50,6 +50,14 @@ def test_two_detectors_share_the_look_for_one_word() -> None:
     assert list(planned([one, other]).of_near.values()) == [[0, 1]]
 
 
+@pytest.mark.parametrize(("start", "is_looked_for_everywhere"), [("acm", True), ("acm_", False)])
+def test_a_value_with_a_common_beginning_is_looked_for_at_every_place(
+    start: str, is_looked_for_everywhere: bool
+) -> None:
+    plan = planned([replace(TOKEN, pattern=f"{start}[0-9a-z]{{12}}")])
+    assert list(plan.of_place.values()) == ([[(0, 15)]] if is_looked_for_everywhere else [])
+
+
 def said(plan: Plan) -> str:
     """In one form, whether lists or tuples hold it."""
     return json.dumps(asdict(plan), default=bytes.hex)
