@@ -54,7 +54,9 @@ NAMED: Final = Detector(
 def is_configuration(path: str) -> bool:
     """A file that configures something, as its name says."""
     name = path.rpartition("/")[2].lower()
-    return name.rpartition(".")[2] in _SUFFIXES or name in _NAMES or _ENVIRONMENT.search(name) is not None
+    if name.rpartition(".")[2] in _SUFFIXES or name in _NAMES:
+        return True
+    return "env" in name and _ENVIRONMENT.search(name) is not None
 
 
 def added(data: bytes, found: list[Place], *, deadline: float) -> list[Place]:

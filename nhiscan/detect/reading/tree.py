@@ -220,7 +220,7 @@ class Searcher:
             return
         try:
             data = os.read(handle, _BLOCK)
-            rest = os.read(handle, _BLOCK) if data else b""
+            rest = os.read(handle, 1) if data else b""  # mostly nothing: room for more would be made in vain
             if not rest:
                 self._content.search(answer, shown, data, whole=partial(_whole, handle), beat=beat)
             else:
