@@ -20,7 +20,7 @@ STATES: Final = {
     "planned": "not begun",
     "begun": "under way",
     "waiting": "waiting",
-    "unanswered": "the provider does not answer",
+    "unanswered": "without a clear answer",
     "human": "needs a human",
     "rolling_back": "being taken back",
     "rolled_back": "rolled back",
@@ -74,6 +74,8 @@ def _operation_lines(operation: Operation) -> Iterator[str]:
     for word, is_so in (("partner-owned", operation.is_partner_owned), ("privileged", operation.is_privileged)):
         if is_so:
             yield f"     {word}: off needs two persons"
+    for fact, says in operation.capabilities.changed.items():
+        yield f"     where somebody changes its {cell(fact)} meanwhile: {cell(says, LONG)}"
     for warning in operation.warnings:
         yield f"     ! {cell(warning, LONG)}"
     yield "     steps:"

@@ -201,6 +201,12 @@ def test_a_plan_says_all_that_whoever_agrees_has_to_know(bench: Bench) -> None:
     assert bench.keys.keys.keys() == {model.OLD}
 
 
+def test_a_plan_says_what_a_person_does_where_somebody_else_changes_what_it_rests_on(bench: Bench) -> None:
+    bench.keys.can = replace(CAN, changed={"version": "put it back"})
+    ran = bench.planned()
+    assert "where somebody changes its version meanwhile: put it back" in ran.out
+
+
 def test_names_of_strangers_do_nothing_to_a_terminal(bench: Bench) -> None:
     ran = bench.planned()
     assert "bill\\u001b[2Jing\\u202e" in ran.out

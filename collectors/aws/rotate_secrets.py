@@ -79,6 +79,12 @@ class RotatedSecrets:
                 "create": f"{CURRENT} goes back to the version that had it; its value is let in only where the "
                 "function alternates between two users"
             },
+            changed={
+                "current": f"find out which version is let in, put {CURRENT} there by hand (aws secretsmanager "
+                f"update-secret-version-stage --region {region_of(target.native_id)} --secret-id {target.native_id} "
+                f"--version-stage {CURRENT} --remove-from-version-id FOREIGN --move-to-version-id RIGHT), then resume "
+                "where that is the new one, or roll back"
+            },
         )
 
     def observe(self, target: Target) -> Observation:
@@ -145,7 +151,10 @@ class RotatedSecrets:
             raise RefusedError(
                 f"aws: {CURRENT} of {target.name or target.native_id} is on version {current}, which is not of this "
                 "operation",
-                hint="nothing was done; somebody has to say which version is right",
+                hint=f"nothing was done; find out which version is let in: where it is {earlier or 'the earlier one'}, "
+                f"move the label there by hand (aws secretsmanager update-secret-version-stage --region "
+                f"{region_of(target.native_id)} --secret-id {target.native_id} --version-stage {CURRENT} "
+                f"--remove-from-version-id {current} --move-to-version-id {earlier or 'RIGHT'}), and roll back again",
             )
         client = self.calls.changing("secretsmanager", region_of(target.native_id))
         if labelled(described, PENDING) == current:

@@ -62,7 +62,8 @@ class SecretsManager:
             if current != version:
                 raise RefusedError(
                     f"aws: {place.id} is at version {current}, not {version}",
-                    hint="somebody changed it since; nothing was published, make a new plan",
+                    hint=f"somebody changed it since; nothing was published: {_moved(place, current, version)} and "
+                    "resume, or roll back and make another plan",
                 )
             if wanted not in described["VersionIdsToStages"]:
                 new = place.find(version_id(key, "staged"))
@@ -85,7 +86,8 @@ class SecretsManager:
         if current != version_id(key, "published"):
             raise RefusedError(
                 f"aws: {place.id} is at version {current}, which is not of this operation",
-                hint="somebody changed it since; nothing was put back",
+                hint=f"somebody changed it since; nothing was put back: {_moved(place, current, version)} where that "
+                "is right, and roll back again",
             )
         place.move(CURRENT, away_from=current, to=version)
 
@@ -171,6 +173,14 @@ def _current(place: _Place, described: Json) -> str:
     if current is None:
         raise UnsupportedError(f"aws: {place.id} has no value yet", hint="put a first one, such as {}")
     return current
+
+
+def _moved(place: _Place, current: str | None, version: str) -> str:
+    away = "" if current is None else f" --remove-from-version-id {current}"
+    return (
+        f"move {CURRENT} back by hand (aws secretsmanager update-secret-version-stage --region {place.region} "
+        f"--secret-id {place.id} --version-stage {CURRENT}{away} --move-to-version-id {version})"
+    )
 
 
 def _label(key: str) -> str:

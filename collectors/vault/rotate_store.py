@@ -124,7 +124,8 @@ class KeyValues:
         if now.version != self.published(address, key):
             raise RefusedError(
                 f"vault: {secret} is at version {now.version}, which is not of this operation",
-                hint="somebody wrote it since; nothing was put back",
+                hint="somebody wrote it since; nothing was put back: write by hand what is right, and end the new "
+                "credential at its provider once nobody needs it",
             )
         if old is None and version != "0":
             raise RefusedError(

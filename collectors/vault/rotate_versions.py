@@ -6,6 +6,7 @@ when the operation began is touched; one that somebody writes meanwhile shows as
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,7 +48,8 @@ class Versions:
     now: Callable[[], datetime]
 
     def capabilities(self, target: Target) -> Capabilities:
-        self._place(target)
+        secret = self._place(target)
+        destroy = shlex.join(["vault", "kv", "destroy", f"-mount={secret.mount}", "-versions=OLD", secret.path])
         return Capabilities(
             overlap=0,
             maker="nobody",
@@ -58,6 +60,11 @@ class Versions:
                 "delete": "the version's values are gone for good; earlier versions stay readable",
             },
             rollback={"off": "the version is undeleted and readable again"},
+            changed={
+                "version": "only the version that was current when the plan was made is acted on. Once it is deleted "
+                f"and a new one is in its place, destroy the old one by hand ({destroy}) and end this plan with "
+                "`nhiscan remediate rollback`, which then leaves both alone"
+            },
         )
 
     def observe(self, target: Target) -> Observation:

@@ -120,7 +120,8 @@ def _restore_stored(work: Work, version: str) -> None:
         if seen != version:
             raise HaltError(
                 f"{work.address} holds version {seen}, which is neither the old nor the new secret: somebody else "
-                "changed it, and it may still lead to the new one"
+                "changed it, and it may still lead to the new one: see by hand where it leads, and end the new one at "
+                "the provider once nobody needs it; this plan takes nothing more back"
             )
     work.note("observed", "restore", version=work.asked(lambda: work.kept.observe(work.address)).get("version", ""))
     work.note("done", "restore")

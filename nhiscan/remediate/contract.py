@@ -73,8 +73,9 @@ class Capabilities:
     value where the old one was, and `create` is all there is to do. `can_turn_off`: there is a switch that can be taken
     back; `can_delete`: it can be ended for good. `usage`: whether the provider tells the last use of one credential,
     `usage_lag` how late. `settles_in`: how long a change takes to reach all of the provider. `effects`: in words, what
-    off and delete do to whoever still uses it; `rollback`: how each step is taken back. `parts`: of a new credential
-    that goes to a store, as its `Fields` name them.
+    off and delete do to whoever still uses it; `rollback`: how each step is taken back. `changed`: by fact of an
+    observation, what a person does where somebody else changes it while the operation is under way. `parts`: of a new
+    credential that goes to a store, as its `Fields` name them.
     """
 
     overlap: int
@@ -87,6 +88,7 @@ class Capabilities:
     settles_in: timedelta = timedelta(0)
     effects: Mapping[str, str] = field(default_factory=dict)
     rollback: Mapping[str, str] = field(default_factory=dict)
+    changed: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
 
 

@@ -178,18 +178,21 @@ def observation(data: Mapping[str, Any]) -> Observation:
 def changes(operation: Operation, history: History, left: Observation, seen: Observation) -> list[str]:
     """The differences that bear on the operation: with few slots every neighbour does, with many only the new one.
 
-    That the target is gone is none: nobody can put it back, and whoever needs the new one waits for it.
+    That the target is gone is none: nobody can put it back, and whoever needs the new one waits for it. Behind them
+    stands what a person does, where the adapter says it.
     """
     if seen.state == "gone":
         left = dataclasses.replace(left, state="gone", facts=seen.facts)
+    told = operation.capabilities.changed
+    mended = [says for name, says in told.items() if left.facts.get(name) != seen.facts.get(name)]
     if has_few(operation.capabilities):
-        return differences(left, seen)
+        return [*differences(left, seen), *mended]
     own = {history.new_id} - {None}
 
     def only_own(told: Observation) -> Observation:
         return dataclasses.replace(told, others={id: state for id, state in told.others.items() if id in own})
 
-    return differences(only_own(left), only_own(seen))
+    return [*differences(only_own(left), only_own(seen)), *mended]
 
 
 def differences(left: Observation, seen: Observation) -> list[str]:

@@ -108,9 +108,12 @@ def test_the_label_goes_back_to_where_it_was_and_only_from_our_version(aws: Aws,
     for _ in range(2):
         session.effect("restore", target, KEY, id=made.id, before=before)
         assert session.observe(target).facts["current"] == before.facts["current"]
-    session.effect("create", target, OTHER)
-    with pytest.raises(RefusedError, match="not of this operation"):
+    theirs = session.effect("create", target, OTHER)
+    moves = f"--remove-from-version-id {theirs.id} --move-to-version-id {before.facts['current']}"
+    assert "FOREIGN --move-to-version-id RIGHT" in session.capabilities(target).changed["current"]
+    with pytest.raises(RefusedError, match="not of this operation") as refused:
         session.effect("restore", target, KEY, id=made.id, before=before)
+    assert moves in refused.value.hint
 
 
 def test_a_rotation_that_still_runs_is_not_called_taken_back(aws: Aws, function: RotationFunction) -> None:
@@ -238,8 +241,10 @@ def test_nothing_is_put_back_over_what_somebody_else_stored(aws: Aws, store: Sto
     store.stage(ADDRESS, KEY, NEW)
     published = store.publish(ADDRESS, KEY, version=version)
     aws.overwrite({"host": "elsewhere.example"}, published)
-    with pytest.raises(RefusedError, match="not of this operation"):
+    with pytest.raises(RefusedError, match="not of this operation") as refused:
         store.restore(ADDRESS, KEY, version=version)
+    (theirs,) = versions_of(aws, "AWSCURRENT")
+    assert f"--remove-from-version-id {theirs} --move-to-version-id {version})" in refused.value.hint
     assert aws.current() == {"host": "elsewhere.example"}
 
 

@@ -107,6 +107,7 @@ CAN: Final = Capabilities(
     can_delete=True,
     effects={"off": "whoever still signs with it is refused"},
     rollback={"off": "switches it on again"},
+    changed={"tagged": "ask whoever tagged it"},
 )
 
 

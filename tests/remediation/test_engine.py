@@ -19,6 +19,7 @@ import pytest
 
 from nhiscan.errors import LockError, StoreError
 from nhiscan.remediate import engine, journal
+from nhiscan.remediate import plan as plans
 from nhiscan.remediate.contract import BusyError, Capabilities, Step, Target, UnansweredError
 from nhiscan.remediate.plan import Decision, Operation, PlanError
 from tests.remediation import trials
@@ -762,6 +763,32 @@ def test_the_last_one_that_lives_is_not_ended_by_a_rollback(tmp_path: Path) -> N
     assert result.state == "human"
     assert "the new one, key-1, is the only one left" in result.says
     assert set(keys.keys) == {"key-1"}
+
+
+def test_what_a_person_does_about_a_foreign_change_is_said_and_the_plan_can_be_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial, keys = made("switched off, then deleted", tmp_path)
+    look, version = keys.observe, ["1"]
+
+    def versioned(target: Target) -> Any:
+        seen = dataclasses.replace(look(target), facts={"version": version[0]})
+        return seen if version[0] == "1" else dataclasses.replace(seen, state="live")  # as the current one is
+
+    monkeypatch.setattr(keys, "observe", versioned)
+    can = dataclasses.replace(keys.can, changed={"version": "destroy the old one by hand"})
+    target = trial.world.plan.operations[0].target
+    with_operation(trial, capabilities=can, state=plans.state(can, keys.observe(target)))
+    assert trial.apply().waits_for == "time"
+    version[0] = "2"
+
+    (difference,) = engine.preview(trial.world.plan, trial.folder, trial.world.sessions, trial.world.stores)
+    assert difference.differs[-2:] == ("version is 2, it was 1", "destroy the old one by hand")
+    result = trial.apply()
+    assert result.state == "human"
+    assert "version is 2, it was 1; destroy the old one by hand" in result.says
+    assert trial.roll_back_once().state == "rolled_back"
+    assert [step for step, _, _ in trial.effects] == ["off"]  # the old one stays off
 
 
 def test_rolling_back_what_stores_itself_puts_the_earlier_version_back(tmp_path: Path) -> None:

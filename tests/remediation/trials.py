@@ -356,7 +356,7 @@ class Trial:
             result = run()
             if result.state in ("closed", "rolled_back"):
                 return result
-            if result.state == "human":
+            if result.state in ("human", "unanswered"):
                 told.append(result.says)
                 if told.count(result.says) > 2:  # it was looked at again, and is still so
                     return result

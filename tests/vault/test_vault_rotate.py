@@ -304,6 +304,8 @@ def test_a_newer_version_is_another_state_and_is_left_alone(admin: Admin, sessio
     kept = rotated.kept(admin, password="leaked")
     before = session.observe(kept.target)
     kept.write(password="from somebody else")
+    destroy = f"vault kv destroy -mount={kept.mount} -versions=OLD {kept.path}"
+    assert destroy in session.capabilities(kept.target).changed["version"]
     assert session.observe(kept.target).digest() != before.digest()
     with pytest.raises(RefusedError, match="is at version 2, not 1"):
         session.effect("off", kept.target, "-", before=before)

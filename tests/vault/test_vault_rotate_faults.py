@@ -387,7 +387,7 @@ def test_a_permission_that_is_missing_midway_stops_for_a_person_and_goes_on_from
         for _ in range(3):
             result = trial.apply()
             trial.check()
-            if result.state == "human":
+            if result.state in ("human", "unanswered"):  # what is lacking for the last call leaves half an answer
                 said = result.says
                 proxy.faults.clear()  # somebody grants it
             trial.clock.wait(5 * 86_400)
