@@ -31,7 +31,16 @@ def settle(draft: Path, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replaces a file in one step, mode 0600; a crash leaves the old one or the new one."""
+    """Replaces a file in one step, mode 0600; a crash leaves the old one or the new one.
+
+    A terminal, pipe or device, such as /dev/stdout, is written to and stays what it is.
+    """
+    if path.exists() and not path.is_file():
+        try:
+            path.write_text(text, encoding="utf-8", newline="")
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        return
     with drafted(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
         settle(draft, path)
