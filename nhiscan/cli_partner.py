@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -103,7 +104,7 @@ def partner_offboard(
     Example: nhiscan partner offboard P-1012 --open --by erika.brandt@acme.example
     """
     from nhiscan import config, ledger, narrow, store
-    from nhiscan.lifecycle import offboard
+    from nhiscan.lifecycle import decisions, offboard
 
     if sum((is_opening, step is not None, is_closing)) > 1:
         raise click.UsageError("--open, --done and --close exclude each other")
@@ -121,19 +122,20 @@ def partner_offboard(
     with store.open_published(settings.state, scan_id) as con:
         who = narrow.find_partner(con, name)
         if is_writing:
+            by = decisions.one_of_ours(con, str(by), "--by", at=at)
             with ledger.opened(settings.state) as book:
                 plan = offboard.plan(con, book.records(), who, contract=contract, due=due, at=at)
                 if is_closing:
                     end = offboard.closed(plan, at=at)
-                    book.append([end], at=at, by=str(by))
+                    book.append([end], at=at, by=by)
                     plan = dataclasses.replace(plan, offboarding=end)
                 else:
                     said = (
                         offboard.opening(plan)
                         if step is None
-                        else [offboard.done(plan, step, at=at, by=str(by), evidence=str(evidence))]
+                        else [offboard.done(plan, step, at=at, by=by, evidence=str(evidence))]
                     )
-                    book.append(said, at=at, by=str(by))
+                    book.append(said, at=at, by=by)
                     plan = offboard.plan(con, book.records(), who, contract=contract, due=due, at=at)
         else:
             plan = offboard.plan(con, ledger.records(settings.state), who, contract=contract, due=due, at=at)
@@ -182,17 +184,20 @@ def partner_verify(
     Example: nhiscan partner verify P-1012
     """
     from nhiscan import config, ledger, narrow, store
-    from nhiscan.lifecycle import verify
+    from nhiscan.lifecycle import decisions, verify
 
     if is_recording and not by:
         raise click.UsageError("--record needs --by: who verifies")
     settings = config.read(config_file)
     at = now()
-    with store.open_published(settings.state, scan_id) as con:
+    with store.open_published(settings.state, scan_id) as con, contextlib.ExitStack() as held:
         who = narrow.find_partner(con, name)
-        age = timedelta(hours=max_age)
-        said = list(ledger.records(settings.state))
-        verdict = verify.verify(con, settings.state, said, who, at=at, max_age=age)
+        book = None
+        if is_recording:
+            by = decisions.one_of_ours(con, str(by), "--by", at=at)
+            book = held.enter_context(ledger.opened(settings.state))  # what is judged is what is stamped
+        said = list(ledger.records(settings.state) if book is None else book.records())
+        verdict = verify.verify(con, settings.state, said, who, at=at, max_age=timedelta(hours=max_age))
         if as_json:
             shape = {"schema_version": 1, **dataclasses.asdict(verdict), "exit_code": verdict.exit_code}
             text = json.dumps(shape, indent=2, default=json_value)
@@ -200,12 +205,10 @@ def partner_verify(
             text = "\n".join(_verdict_lines(verdict))
         with printing_into(output):
             click.echo(text)
-        if is_recording and verdict.exit_code == 0:
-            with ledger.opened(settings.state) as book:
-                record = verify.recorded(con, book.records(), verdict, at=at, by=str(by))
-                book.append([record], at=at, by=str(by))
+        if book is not None and verdict.exit_code == 0:
+            book.append([verify.recorded(con, said, verdict, at=at, by=str(by))], at=at, by=str(by))
             click.echo("written down as verified", err=True)
-        elif is_recording:
+        elif book is not None:
             click.echo("nothing was written down: only exit code 0 is recorded as verified", err=True)
     sys.exit(verdict.exit_code)
 
@@ -317,7 +320,7 @@ def partner_incident(config_file: Path, scan_id: str | None, as_json: bool, name
 
     at = now()
     with published(config_file, scan_id) as con:
-        told = incident.incident(con, name, since=since)
+        told = incident.incident(con, name, since=since, at=at)
     if as_json:
         click.echo(json.dumps(_incident_shape(told, at), indent=2, default=json_value))
         return

@@ -17,6 +17,7 @@ import duckdb
 from nhiscan import statements, store
 from nhiscan.config import nearest
 from nhiscan.errors import NhiscanError, QueryError
+from nhiscan.resolve import names
 
 MASK: Final = "[withheld]"
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -158,7 +159,12 @@ def find_partner(cursor: duckdb.DuckDBPyConnection, word: str) -> tuple[str, str
         return named[0], known[named[0]]
     if named:
         raise QueryError(f"{len(named)} partners are called {word!r}", hint=f"give the id: {', '.join(named)}")
-    raise QueryError(f"no partner {word!r} in this scan", hint=nearest(word, {*known, *filter(None, known.values())}))
+    words = {*known, *filter(None, known.values())}
+    alike = sorted(each for each in words if names.look(each) == names.look(word))
+    raise QueryError(
+        f"no partner {word!r} in this scan",
+        hint=f"{', '.join(map(repr, alike))} only looks the same" if alike else nearest(word, words),
+    )
 
 
 def find_owner(cursor: duckdb.DuckDBPyConnection, word: str) -> str:

@@ -179,6 +179,19 @@ def person(con: duckdb.DuckDBPyConnection, mail: str, option: str, *, at: dateti
     return Person(found, is_known=True, is_ours=is_ours, can_approve=severities, partner_id=partner_id)
 
 
+def one_of_ours(con: duckdb.DuckDBPyConnection, mail: str, option: str, *, at: datetime) -> str:
+    """The present address of somebody who may say that a partner was cut off.
+
+    Raises: RefusedError where it is no address, or its person has left or is a partner's.
+    """
+    by = person(con, mail, option, at=at)
+    if by.is_ours is False:
+        raise RefusedError(
+            f"{option} {by.mail} is a person of a partner in the register", hint="one of ours says what was done"
+        )
+    return by.mail
+
+
 def _may_approve(con: duckdb.DuckDBPyConnection, approver: Person, severity: str) -> None:
     """Where the register says of anybody what they may approve, whoever it says nothing of may approve nothing."""
     if approver.is_ours is False:

@@ -142,15 +142,20 @@ class Incident:
         return ", ".join(users) or None
 
 
-def incident(con: duckdb.DuckDBPyConnection, name: str, *, since: datetime | None) -> Incident:
+def incident(con: duckdb.DuckDBPyConnection, name: str, *, since: datetime | None, at: datetime) -> Incident:
     """`name`: a partner's id, name or alias, or the id or name of an app or outside account.
 
-    Without `since` the newest disclosure that the register holds of these partners counts.
-    Raises: QueryError when nobody is meant.
+    Without `since` the newest disclosure until `at` that the register holds of these partners counts.
+    Raises: QueryError when nobody is meant, or `since` is to come.
     """
+    if since is not None and since > at:
+        raise QueryError(
+            f"--since {since:%Y-%m-%d %H:%M} is to come: all would count as not rotated since",
+            hint="give the time at which it was disclosed",
+        )
     parties = _parties(con, name)
     partners = sorted({party.id for party in parties if party.kind == "partner"})
-    disclosed, source = (moments.naive(since), "given") if since is not None else _disclosed(con, partners)
+    disclosed, source = (moments.naive(since), "given") if since is not None else _disclosed(con, partners, at)
     asked = {
         "partners": partners,
         "apps": sorted({party.id for party in parties if party.kind == "app"}),
@@ -227,15 +232,17 @@ def _parties(con: duckdb.DuckDBPyConnection, name: str) -> tuple[Party, ...]:
     )
 
 
-def _disclosed(con: duckdb.DuckDBPyConnection, partners: Sequence[str]) -> tuple[datetime | None, str | None]:
+def _disclosed(
+    con: duckdb.DuckDBPyConnection, partners: Sequence[str], at: datetime
+) -> tuple[datetime | None, str | None]:
     row = con.execute(
         """
         select coalesce(disclosed_at, opened_at), incident_id
         from incidents
-        where partner_id in (select unnest($partners::varchar[])) and coalesce(disclosed_at, opened_at) is not null
-        order by closed_at is not null, 1 desc, 2
+        where partner_id in (select unnest($partners::varchar[])) and coalesce(disclosed_at, opened_at) <= $at
+        order by coalesce(closed_at <= $at, false), 1 desc, 2
         limit 1
         """,
-        {"partners": list(partners)},
+        {"partners": list(partners), "at": moments.naive(at)},
     ).fetchone()
     return (None, None) if row is None else (row[0], f"incident {row[1]} of the register")

@@ -161,7 +161,7 @@ def of_offboarding(
     Raises: PlanError where there is none.
     """
     said = list(ledger.records(settings.state))
-    partner, contract_id = _partner_of(con, said, offboarding_id)
+    partner, contract_id = _partner_of(con, said, offboarding_id, at)
     name: Any = con.execute("select name from partners where partner_id = ?", [partner]).fetchone()
     told = offboard.plan(con, said, (partner, name[0] if name else None), contract=contract_id, due=None, at=at)
     if told.offboarding.offboarding_id != offboarding_id:
@@ -170,7 +170,7 @@ def of_offboarding(
             f"{plain(told.offboarding.offboarding_id)}",
             hint="look at `nhiscan partner offboard`",
         )
-    left = [task for task in told.tasks if task.done_at is None and task.is_live is not False]
+    left = [task for task in told.tasks if not (task.done_at and task.done_at <= at) and task.is_live is not False]
     if not left:
         raise PlanError(
             f"nothing of offboarding {plain(offboarding_id)} is left to do",
@@ -230,7 +230,9 @@ def _meant(con: duckdb.DuckDBPyConnection, offboarding_id: str, task: offboard.T
     return None if row is None else (row[0], row[1])
 
 
-def _partner_of(con: duckdb.DuckDBPyConnection, said: Sequence[Any], offboarding_id: str) -> tuple[str, str | None]:
+def _partner_of(
+    con: duckdb.DuckDBPyConnection, said: Sequence[Any], offboarding_id: str, at: datetime
+) -> tuple[str, str | None]:
     """Partner and contract of an open offboarding, of the register or the ledger."""
     ids = {row[0] for row in con.execute("select partner_id from offboardings").fetchall()}
     ids |= {each.partner_id for each in said if hasattr(each, "partner_id") and hasattr(each, "opened_at")}
@@ -240,7 +242,7 @@ def _partner_of(con: duckdb.DuckDBPyConnection, said: Sequence[Any], offboarding
             if each.offboarding_id != offboarding_id:
                 known[each.offboarding_id] = partner_id
                 continue
-            if each.closed_at is not None:
+            if each.closed_at is not None and each.closed_at <= at:
                 raise PlanError(
                     f"offboarding {plain(offboarding_id)} was closed on {each.closed_at:%Y-%m-%d}",
                     hint="verify it with `nhiscan partner verify`",

@@ -69,7 +69,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def held(con: duckdb.DuckDBPyConnection, name: str = "P-1") -> list[Held]:
-    return list(incident(con, name, since=DISCLOSED.replace(tzinfo=UTC)).held)
+    return list(incident(con, name, since=DISCLOSED.replace(tzinfo=UTC), at=NOW).held)
 
 
 @pytest.mark.parametrize("name", ["P-1", "borealis", "BOREALIS GMBH", "333333333333"])
@@ -81,7 +81,7 @@ def test_a_partner_is_meant_by_id_name_or_alias(con: duckdb.DuckDBPyConnection, 
 
 def test_nobody_of_that_name_is_an_error_that_names_the_nearest(con: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(QueryError) as raised:
-        incident(con, "Boreals", since=None)
+        incident(con, "Boreals", since=None, at=NOW)
 
     assert raised.value.message == "no partner, app or outside account 'Boreals' in this scan"
     assert "Borealis" in raised.value.hint
@@ -178,7 +178,7 @@ def test_the_newest_open_incident_of_the_register_is_the_disclosure(con: duckdb.
     add(con, "incidents", incident_id="I-2", partner_id="P-1", disclosed_at=datetime(2026, 1, 5))
     add(con, "incidents", incident_id="I-3", partner_id="P-2", disclosed_at=datetime(2026, 1, 25))
 
-    told = incident(con, "P-1", since=None)
+    told = incident(con, "P-1", since=None, at=NOW)
     assert (told.since, told.since_source) == (datetime(2026, 1, 5), "incident I-2 of the register")
 
 
@@ -191,7 +191,7 @@ def test_copies_and_other_holders_of_a_value_are_noted(con: duckdb.DuckDBPyConne
 
     (one,) = held(con)
     assert one.locations == "deploy/env.sh; pipeline build"
-    assert incident(con, "P-1", since=None).other_users(one) == "Cobalt"
+    assert incident(con, "P-1", since=None, at=NOW).other_users(one) == "Cobalt"
 
 
 def test_what_opens_nothing_is_counted_and_what_may_is_listed(con: duckdb.DuckDBPyConnection) -> None:
@@ -199,7 +199,7 @@ def test_what_opens_nothing_is_counted_and_what_may_is_listed(con: duckdb.DuckDB
     holding(con, "credential", "dead", 1, is_live=False)
     holding(con, "credential", "unsure", 1, is_live=None)
 
-    told = incident(con, "P-1", since=None)
+    told = incident(con, "P-1", since=None, at=NOW)
     assert {one.thing_id for one in told.held} == {"aws:1:access_key/AKIAfeed", "unsure"}
     assert told.dead == 1
 
@@ -231,7 +231,7 @@ def test_a_vendor_without_a_row_in_the_register_is_met_by_its_app(con: duckdb.Du
     add(con, "credentials", **token, provider="salesforce", tenant_id="crm:1", created_at=datetime(2025, 1, 1))
     add(con, "credential_facts", credential_id="crm:1:token/1", is_live=True)
 
-    told = incident(con, "harbor dialer", since=None)
+    told = incident(con, "harbor dialer", since=None, at=NOW)
     assert {one.thing_id for one in told.held} == {"crm:1:app/dialer", "crm:1:token/1"}
     (by_token,) = [one for one in told.held if one.thing_kind == "credential"]
     assert told.other_users(by_token) == "lee"
@@ -289,7 +289,7 @@ def test_what_was_not_read_is_listed_and_a_tenant_that_nobody_read(con: duckdb.D
     add(con, "company", kind="aws_account", value="2")
     add(con, "company", kind="tenant", value="vault:main")
 
-    assert incident(con, "P-1", since=None).unread == (
+    assert incident(con, "P-1", since=None, at=NOW).unread == (
         ("aws:1", "credentials", "denied", "AccessDenied"),
         ("aws:2", "everything", "unread", "nhiscan.toml calls it ours, and no collector read it"),
         ("vault:main", "everything", "unread", "nhiscan.toml calls it ours, and no collector read it"),
@@ -299,7 +299,7 @@ def test_what_was_not_read_is_listed_and_a_tenant_that_nobody_read(con: duckdb.D
 def test_a_scan_that_read_no_system_says_so(con: duckdb.DuckDBPyConnection) -> None:
     add(con, "coverage", provider="register", tenant_id="register:main", dataset="register.partners", status="complete")
 
-    told = incident(con, "P-1", since=None)
+    told = incident(con, "P-1", since=None, at=NOW)
     assert told.unread == (("every system", "everything", "unread", "no collector read any system"),)
 
 
@@ -311,7 +311,9 @@ def test_rows_that_may_name_something_of_theirs_and_were_dropped_are_said(
     add(con, "register_files", file="f.csv", holds=holds)
     add(con, "quarantine", file="f.csv", line=2, problem="x", row_dropped=True)
 
-    assert [row[:3] for row in incident(con, "P-1", since=None).unread] == [("register", holds, "partial")] * is_said
+    assert [row[:3] for row in incident(con, "P-1", since=None, at=NOW).unread] == [
+        ("register", holds, "partial")
+    ] * is_said
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -373,3 +375,23 @@ def test_json_holds_each_thing_with_its_commands(published: str) -> None:
 def test_every_key_of_the_json_is_documented(published: str) -> None:
     told = json.loads(run("partner", "incident", "-c", published, "P-1", "--json").stdout)
     assert printed(told) == documented("partner incident")
+
+
+def test_a_disclosure_that_is_to_come_is_none_yet(con: duckdb.DuckDBPyConnection) -> None:
+    held_key(con, 1, "feed")
+    add(con, "incidents", incident_id="I-1", partner_id="P-1", disclosed_at=datetime(2026, 3, 1))
+    add(con, "incidents", incident_id="I-2", partner_id="P-1", disclosed_at=datetime(2026, 1, 5))
+
+    assert incident(con, "P-1", since=None, at=NOW).since_source == "incident I-2 of the register"
+    with pytest.raises(QueryError, match="is to come"):
+        incident(con, "P-1", since=datetime(2026, 3, 1, tzinfo=UTC), at=NOW)
+
+
+def test_an_incident_that_is_to_be_closed_some_day_is_open(con: duckdb.DuckDBPyConnection) -> None:
+    held_key(con, 1, "feed")
+    some_day = datetime(2026, 3, 1)
+    add(con, "incidents", incident_id="I-1", partner_id="P-1", disclosed_at=datetime(2026, 1, 5), closed_at=some_day)
+    closed = datetime(2026, 1, 21)
+    add(con, "incidents", incident_id="I-2", partner_id="P-1", disclosed_at=datetime(2026, 1, 20), closed_at=closed)
+
+    assert incident(con, "P-1", since=None, at=NOW).since_source == "incident I-1 of the register"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import fcntl
 import io
 import json
+import os
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -15,9 +17,10 @@ import click.testing
 import duckdb
 import pytest
 
-from nhiscan import cli_partner, ledger, rule
-from nhiscan.errors import ConfigError, NhiscanError
-from nhiscan.lifecycle import offboard
+from nhiscan import cli_partner, ledger, narrow, rule, store
+from nhiscan.errors import ConfigError, NhiscanError, QueryError
+from nhiscan.lifecycle import offboard, verify
+from nhiscan.lifecycle.decisions import RefusedError
 from nhiscan.model import Offboarding, OffboardingStep, Tenant
 from tests.commands import run
 from tests.lifecycle.json_page import documented, printed
@@ -234,6 +237,38 @@ def test_verification_goes_from_alive_to_gone_and_is_recorded_only_then(world: W
     assert {gone["thing_id"] for gone in lists(after)["gone"]} >= {USER, ROLE, DANA, SECRET}
     (stamped,) = written(world, Offboarding)
     assert (stamped.verified_at, stamped.verified_by) == (world.now, ERIKA)
+
+
+def test_only_one_of_ours_who_has_not_left_says_what_was_done(world: World, told: Run) -> None:
+    for words in (("offboard", "--open"), ("verify", "--record")):
+        assert "not a mail address" in str(refused(told(*words, "--by", "Erika"), RefusedError))
+        assert "of a partner" in str(refused(told(*words, "--by", "dana@nordwind.example"), RefusedError))
+    assert written(world, Offboarding) == []
+
+
+def test_nobody_can_write_into_the_ledger_between_the_judgement_and_its_record(
+    world: World, told: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = verify.verify
+
+    def judging(*given: Any, **more: Any) -> verify.Verdict:
+        folder = os.open(world.folder / ".nhiscan" / "ledger", os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        os.close(folder)
+        return judge(*given, **more)
+
+    monkeypatch.setattr(verify, "verify", judging)
+    assert told("verify", "--record", "--by", ERIKA).exit_code == 1
+
+
+def test_an_id_that_only_looks_like_a_partners_is_named() -> None:
+    with store.empty() as con:
+        con.execute("insert into partners (partner_id, name) values ('P-2', 'Kestrel'), ('P-1', 'Heron')")
+        with pytest.raises(QueryError) as caught:
+            narrow.find_partner(con, "P-l")
+
+    assert caught.value.hint == "'P-1' only looks the same"
 
 
 def test_every_key_of_the_json_is_documented(world: World, told: Run) -> None:

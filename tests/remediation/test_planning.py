@@ -790,6 +790,19 @@ def test_an_offboarding_that_is_closed_is_refused(desk: Desk) -> None:
     assert "offboarding O-1 was closed on" in desk.refused(offboarding="O-1").message
 
 
+def test_an_offboarding_that_is_to_be_closed_some_day_is_open(desk: Desk) -> None:
+    desk.con.execute("update offboardings set closed_at = ?", [(NOW + timedelta(days=30)).replace(tzinfo=None)])
+    assert desk.plan(offboarding="O-1").operations
+
+
+def test_a_step_that_is_to_be_done_some_day_is_left_to_do(desk: Desk) -> None:
+    before = order(desk.plan(offboarding="O-1"))
+    some_day = NOW + timedelta(days=30)
+    step = OffboardingStep("O-1", 1, "revoke_access", "identity", ETL, some_day, REQUESTER, "T-1")
+    ledger.append(desk.settings.state, [step], at=NOW, by=REQUESTER)
+    assert set(order(desk.plan(offboarding="O-1"))) == set(before)
+
+
 def test_an_offboarding_of_the_ledger_is_planned_too(desk: Desk) -> None:
     desk.con.execute("delete from offboardings")
     assert "no offboarding" in desk.refused(offboarding="O-1").message
