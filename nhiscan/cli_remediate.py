@@ -331,7 +331,7 @@ def remediate_rollback(config_file: Path, as_json: bool, plan_name: str, is_exec
         )
         return
     for each in returns:
-        click.echo(f"operation {each.operation}: {each.says}")
+        click.echo(f"operation {each.operation}: {cell(each.says, LONG)}")
         for step in each.steps:
             click.echo(f"  {step.step}: {cell(step.rollback or 'what it did is undone', LONG)}")
     click.echo("nothing was changed: take it back with --execute", err=True)
@@ -355,7 +355,17 @@ def remediate_status(config_file: Path, as_json: bool, plan_name: str | None, is
     settings = config.read(config_file)
     if is_following and (as_json or plan_name is None):
         raise click.UsageError("--follow needs one OP, and goes without --json")
-    told = [folders.find(settings.state, plan_name)] if plan_name is not None else list(folders.every(settings.state))
+    told: list[tuple[Kept, list[Progress]]] = []
+    code = 0
+    for name in folders.ids(settings.state) if plan_name is None else [plan_name]:
+        try:
+            kept = folders.find(settings.state, name)
+            told.append((kept, engine.status(kept.plan, kept.folder)))
+        except NhiscanError as error:  # one that cannot be read does not hide the others
+            if plan_name is not None:
+                raise
+            click.echo(f"error: {cell(redacting.redact(error.message), LONG)}", err=True)
+            code = error.exit_code
     if as_json:
         print_json(
             {
@@ -366,18 +376,17 @@ def remediate_status(config_file: Path, as_json: bool, plan_name: str | None, is
                         "mode": kept.plan.mode,
                         "requested_by": kept.plan.requested_by,
                         "expires_at": kept.plan.expires_at,
-                        "operations": [_progress(each) for each in engine.status(kept.plan, kept.folder)],
+                        "operations": [_progress(each) for each in seen],
                         "guided": len(kept.plan.guided),
                     }
-                    for kept in told
+                    for kept, seen in told
                 ],
             }
         )
-        return
-    if not told:
+        sys.exit(code)
+    if not told and not code:
         click.echo(f"no plan was approved or begun in {settings.state}", err=True)
-    for kept in told:
-        seen = engine.status(kept.plan, kept.folder)
+    for kept, seen in told:
         _print(lines.status_lines(kept.plan, seen))
         while is_following and any(each.state not in (*_ENDED, "human") for each in seen):
             time.sleep(_LOOKS_AGAIN_S)
@@ -385,6 +394,7 @@ def remediate_status(config_file: Path, as_json: bool, plan_name: str | None, is
             for each in seen:
                 if each not in before:
                     click.echo(f"{now():%Y-%m-%d %H:%M:%S} {lines.progress_line(kept.plan, each)}")
+    sys.exit(code)
 
 
 def _check(settings: Config, kept: Kept, *, needs_scan: bool = True) -> None:

@@ -179,7 +179,7 @@ def progress_line(plan: Plan, progress: Progress) -> str:
     if progress.new_id is not None:
         text += f", new one {cell(progress.new_id)}"
     if progress.waits_for is not None:
-        text += f", for {progress.waits_for}"
+        text += f", for {cell(progress.waits_for)}"
     if progress.since is not None:
         text += f", since {cell(progress.since)}"
     if progress.until is not None:

@@ -590,6 +590,34 @@ def test_status_tells_every_plan_and_what_it_waits_for(bench: Bench) -> None:
     assert told["operations"][0]["until"]
 
 
+def test_a_plan_that_cannot_be_read_does_not_hide_the_others(bench: Bench) -> None:
+    bench.planned()
+    bench.agreed("start", APPROVERS[0])
+    broken = bench.state / "remediation" / "20260101T000000Z-0000"
+    broken.mkdir()
+    (broken / "plan.json").write_text("{}")
+    for words in ((), ("--json",)):
+        ran = bench.run("remediate", "status", *words)
+        assert ran.code == 2
+        assert "20260101T000000Z-0000/plan.json: schema_version is None" in ran.err
+        assert bench.plan.plan_id in ran.out
+
+
+def test_what_another_version_wrote_does_nothing_to_a_terminal(bench: Bench) -> None:
+    bench.planned()
+    bench.agreed("start", APPROVERS[0])
+    assert bench.run("remediate", "apply", "plan.json", "--execute").code == 10
+    with (
+        patch.dict(journal.KINDS, {HOSTILE: frozenset()}),
+        journal.opened(bench.state / "remediation" / bench.plan.plan_id, clock=bench.clock.now) as book,
+    ):
+        book.append(HOSTILE, 1)
+    for words in (("status",), ("rollback", bench.plan.plan_id), ("apply", "plan.json", "--execute")):
+        ran = bench.run("remediate", *words)
+        assert "another version of nhiscan wrote record" in ran.out
+        assert {"\x1b", "\u202e"}.isdisjoint(ran.out + ran.err)
+
+
 def documented() -> set[str]:
     text = (Path(__file__).parent.parent / "docs" / "json.md").read_text(encoding="utf-8")
     return set(re.findall(r"`(\w+)`", text.partition("# The JSON of remediation")[2]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,16 +50,11 @@ def find(state: Path, name: str) -> Kept:
         if own.exists():
             file = own
         elif not file.exists():
-            raise ConfigError(f"no plan {name!r}", hint=nearest(name, _ids(state)))
+            raise ConfigError(f"no plan {name!r}", hint=nearest(name, ids(state)))
     plan = plans.read(file)
     return Kept(plan, state / _FOLDER / plan.plan_id)
 
 
-def every(state: Path) -> Iterator[Kept]:
-    """Every plan that was approved or begun, by id. Raises: PlanError for one whose file is none."""
-    for plan_id in _ids(state):
-        yield find(state, plan_id)
-
-
-def _ids(state: Path) -> list[str]:
+def ids(state: Path) -> list[str]:
+    """Of every plan that was approved or begun; whether its file is one, `find` says."""
     return sorted(file.parent.name for file in (state / _FOLDER).glob(f"*/{_NAME}"))
