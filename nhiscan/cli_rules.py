@@ -71,10 +71,10 @@ def rules_test(rule_ids: Sequence[str]) -> None:
 
     Example: nhiscan rules test life-key-age-exceeded
     """
-    from nhiscan import check
+    from nhiscan.check import trial
 
     tested = _find_rules(rule_ids)
-    results = [result for rule in tested for result in check.test_cases(rule)]
+    results = [result for rule in tested for result in trial.run(rule)]
     problems = [(r.rule_id, r.case, problem) for r in results for problem in r.problems]
     for rule_id, case, problem in problems:
         click.echo(f"{rule_id}: {plain(case)}: {plain(problem, 500)}")

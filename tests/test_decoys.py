@@ -17,6 +17,7 @@ import duckdb
 import pytest
 
 from nhiscan import check
+from nhiscan.check import trial
 from nhiscan.model import Coverage, IdentityMapping, OrgNode, Partner, ServiceUse, Trust
 from nhiscan.scan import STAGES
 from tests.resolve.aws_estate import Estate, allow, arn, deny
@@ -277,7 +278,7 @@ def _outcomes(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
     for stage in STAGES:
         stage(con)
     wanted = {case.rule for case in CASES}
-    return {rule.rule_id: check.outcomes(con, rule, {}) for rule in check.load() if rule.rule_id in wanted}
+    return {rule.rule_id: trial.outcomes(con, rule, {}) for rule in check.load() if rule.rule_id in wanted}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

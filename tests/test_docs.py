@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -24,12 +25,14 @@ from click.testing import CliRunner
 
 from fixtures.filled import filled
 from nhiscan import check, collect, config, rule, store
+from nhiscan.check import trial
 from nhiscan.cli import cli
 from nhiscan.detect.precise.detector import parse
 from nhiscan.detect.precise.profile import Precise
 from nhiscan.lifecycle.verify import StaleScanError
 from nhiscan.remediate import contract, evidence
 from nhiscan.remediate import plan as plans
+from tests.demo import Run
 from tests.remediation import recorded
 from tests.web import Said, serving
 
@@ -85,18 +88,10 @@ def run(command: str, *, cwd: Path, environ: dict[str, str]) -> subprocess.Compl
 
 
 @pytest.fixture(scope="session")
-def demo_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Where the demo was run, and what it printed."""
-    folder = tmp_path_factory.mktemp("demo")
-    words = [sys.executable, "-c", "from nhiscan.cli import main; main()", "demo"]
-    done = subprocess.run(words, cwd=folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return folder, done.stdout
-
-
-@pytest.fixture(scope="session")
-def demo(demo_run: tuple[Path, str]) -> Path:
-    """The folder of a scan of the demo, with another scanner's result beside it and taken over."""
-    folder = demo_run[0] / ".nhiscan-demo"
+def own_demo(demo: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the demo and its scan, with another scanner's result beside it and taken over."""
+    folder = tmp_path_factory.mktemp("docs") / ".nhiscan-demo"
+    shutil.copytree(demo.folder, folder)
     found = {"RuleID": "generic-api-key", "File": "deploy.env", "StartLine": 3, "Secret": "REDACTED"}
     (folder / "gitleaks.json").write_text(json.dumps([found]), encoding="utf-8")
     words = ["secrets", "import", str(folder / "gitleaks.json"), "--place", "storefront"]
@@ -139,18 +134,18 @@ def _answered(folder: Path) -> str:
     return out.getvalue()
 
 
-def test_the_readme_shows_what_the_demo_prints(demo_run: tuple[Path, str]) -> None:
+def test_the_readme_shows_what_the_demo_prints(demo: Run) -> None:
     shown = next(b.text for b in blocks(ROOT / "README.md") if b.text.startswith("$ make demo\n"))
     scan_id = r"\d{8}T\d{6}Z-[0-9a-f]{4}"
     lines = re.sub(scan_id, "ID", shown.removeprefix("$ make demo\n")).splitlines()
-    assert sorted(lines) == sorted(re.sub(scan_id, "ID", demo_run[1]).splitlines())
+    assert sorted(lines) == sorted(re.sub(scan_id, "ID", demo.stdout + demo.stderr).splitlines())
 
 
 @pytest.mark.parametrize(("page", "command"), [c for c in commands() if shlex.split(c[1])[1] not in BEFORE])
 def test_a_command_on_a_page_runs_on_the_demo(
-    page: str, command: str, demo: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, command: str, own_demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(demo)  # where nhiscan.toml is; in this process, because a page has many commands
+    monkeypatch.chdir(own_demo)  # where nhiscan.toml is; in this process, because a page has many commands
     to_come = str(datetime.now(UTC).date() + timedelta(days=90))  # an example's day passes
     ran = CliRunner().invoke(cli, shlex.split(re.sub(r"(?<=--expires )\S+", to_come, command))[1:])
     is_told_too_old = isinstance(ran.exception, StaleScanError)  # the demo's scan is of one day for ever
@@ -213,7 +208,7 @@ def test_the_rule_of_the_tutorial_passes_its_cases(tmp_path: Path) -> None:
         if block.file is not None:
             (folder / block.file).write_text(block.text, encoding="utf-8")
     (grown,) = rule.load([tmp_path])
-    assert {result.case: result.problems for result in check.test_cases(grown) if result.problems} == {}
+    assert {result.case: result.problems for result in trial.run(grown) if result.problems} == {}
 
 
 def test_the_detector_on_the_page_finds_its_examples() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from nhiscan import check
-from nhiscan.check import CaseResult, Rule
+from nhiscan.check import Rule, trial
+from nhiscan.check.trial import CaseResult
 
 RULES = check.load()
 BY_ID = {rule.rule_id: rule for rule in RULES}
@@ -23,12 +24,12 @@ def judged(rule: Rule, uncovered: Sequence[str]) -> dict[str | None, Outcomes]:
     for case in rule.cases["case"]:
         if "coverage" in case:  # the case is about coverage itself
             continue
-        with check.opened_case(rule, {"as_of": rule.cases["as_of"], **case}) as con:
+        with trial.opened_case(rule, {"as_of": rule.cases["as_of"], **case}) as con:
             for dataset in found:
                 con.execute(
                     "update coverage set status = case when dataset = ? then 'denied' else 'complete' end", [dataset]
                 )
-                outcomes = check.outcomes(con, rule, case.get("params", {}))
+                outcomes = trial.outcomes(con, rule, case.get("params", {}))
                 found[dataset] |= {(case["name"], subject, outcome) for subject, outcome in outcomes.items()}
     return found
 
@@ -39,7 +40,7 @@ def turned(found: Outcomes, outcome: str) -> Outcomes:
 
 @pytest.mark.parametrize("rule_id", sorted(BY_ID))
 def test_a_rule_says_what_its_cases_expect(rule_id: str) -> None:
-    results = check.test_cases(BY_ID[rule_id])
+    results = trial.run(BY_ID[rule_id])
     assert [result for result in results if result.problems] == []
 
 
@@ -125,14 +126,14 @@ def problems(tmp_path: Path, cases_toml: str, query: str = QUERY) -> list[CaseRe
     (folder / "query.sql").write_text(query)
     (folder / "cases.toml").write_text(cases_toml)
     (rule,) = check.load([tmp_path / "pack"])
-    return [result for result in check.test_cases(rule) if result.problems]
+    return [result for result in trial.run(rule) if result.problems]
 
 
 def test_four_kinds_of_case_are_enough(tmp_path: Path) -> None:
     assert problems(tmp_path, FOUR_KINDS) == []
 
 
-@pytest.mark.parametrize("kind", check.KINDS)
+@pytest.mark.parametrize("kind", trial.KINDS)
 def test_a_missing_kind_of_case_is_a_problem(tmp_path: Path, kind: str) -> None:
     fewer = FOUR_KINDS.replace(f'kind = "{kind}"\nname', 'kind = "other"\nname', 1)
     assert "kinds of case" in {result.case for result in problems(tmp_path, fewer)}

@@ -19,15 +19,15 @@ from botocore.model import OperationModel
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nhiscan import check
 from nhiscan import rule as rules
+from nhiscan.check import trial
 from nhiscan.cli import cli
 from nhiscan.errors import RuleError
 from nhiscan.lifecycle import commands
 from nhiscan.remediate import contract, runbook
 from nhiscan.rule import Rule, Runbook
 from tests.commands import run
-from tests.test_demo import Run, run_demo
+from tests.demo import Run
 from tests.test_rule import CONTROLS, HEAD, load
 
 RULES = {rule.rule_id: rule for rule in rules.load()}
@@ -79,13 +79,6 @@ PAIRS = re.compile(
     r"(?:password|secret|secret_id|token|client_secret|private_key|value|api_key)=(?P<value>.*)", re.DOTALL
 )
 FROM_FILE = ("file://", "fileb://", "@")
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    found = run_demo(tmp_path_factory.mktemp("demo"))
-    yield found
-    found.scan.close()
 
 
 def test_every_rule_has_an_action_or_says_what_a_person_does() -> None:
@@ -233,9 +226,7 @@ def test_a_name_that_nothing_fills_is_an_error_of_the_rule(tmp_path: Path) -> No
         'as_of = 2026-01-31T00:00:00Z\n[[case]]\nkind = "fires"\nname = "n"\n'
         'credential_facts = [{ credential_id = "k", tenant_id = "aws:1" }]\nexpect = { k = "fail" }'
     )
-    told = [
-        problem for result in check.test_cases(dataclasses.replace(rule, cases=case)) for problem in result.problems
-    ]
+    told = [problem for result in trial.run(dataclasses.replace(rule, cases=case)) for problem in result.problems]
     assert any("{nmae}" in problem for problem in told)
 
 
@@ -434,7 +425,7 @@ def test_a_finding_of_the_demo_is_told_with_its_own_names(demo: Run, rule_id: st
 
 
 def test_show_tells_what_to_do_about_a_finding_and_about_each_of_a_case(demo: Run) -> None:
-    config = str(demo.report.parent / "acme" / "nhiscan.toml")
+    config = str(demo.config)
     ((finding_id, case_id, many),) = demo.scan.execute(
         "select f.finding_id, f.case_id, c.findings from findings f join cases c using (case_id) "
         "where f.rule_id = 'dep-static-cred-in-pipeline' and f.outcome = 'fail' order by c.findings desc, 1 limit 1"
@@ -451,13 +442,13 @@ def test_show_tells_what_to_do_about_a_finding_and_about_each_of_a_case(demo: Ru
 def test_the_report_tells_it_too_and_one_that_is_handed_over_does_not(demo: Run) -> None:
     line = "aws iam get-access-key-last-used --access-key-id AKIADEMOQUARTZSTAG02"
     assert line in demo.report.read_text(encoding="utf-8")
-    config = str(demo.report.parent / "acme" / "nhiscan.toml")
+    config = str(demo.config)
     assert "<b>By hand.</b>" in run("report", "--config", config).stdout
     assert "<b>By hand.</b>" not in run("report", "--config", config, "--partner", "P-1012").stdout
 
 
 def test_show_of_anything_else_tells_nothing_to_do(demo: Run) -> None:
-    config = str(demo.report.parent / "acme" / "nhiscan.toml")
+    config = str(demo.config)
     done = run("show", "--config", config, "aws:111111111111:role/montblanc-ci")
     assert done.exit_code == 0
     assert "by hand" not in done.stdout
