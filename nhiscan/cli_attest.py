@@ -201,6 +201,7 @@ def attest_import(config_file: Path, as_json: bool, file: Path, incomplete: bool
     if as_json:
         print_json(
             {
+                "schema_version": 1,
                 "request": request.request_id,
                 "partner_id": request.partner_id,
                 "kind": request.kind,

@@ -78,7 +78,8 @@ def work(
             _write_csv(found, at)
         elif shape == "json":
             loads = [dataclasses.asdict(load) for load in lists.owners(found, at=at)]
-            print_json({"as_of": at, "owners": loads, "decisions": [_shape(item, at) for item in found]})
+            decisions = [_shape(item, at) for item in found]
+            print_json({"schema_version": 1, "as_of": at, "owners": loads, "decisions": decisions})
         elif mail is not None:
             _print_page(mail, found, at)
         else:

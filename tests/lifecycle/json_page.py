@@ -1,4 +1,4 @@
-"""What docs/json.md says of the JSON of the commands about a partner."""
+"""What docs/json.md says of the JSON of the commands of the lifecycle."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Final
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "json.md"
 
 
-def documented(command: str) -> dict[str, set[str]]:
+def documented(command: str, option: str = "--json") -> dict[str, set[str]]:
     """Its keys by the key that holds them; those of the object itself are all of these."""
-    section = _PAGE.read_text(encoding="utf-8").split(f"## `{command} --json`")[1].split("\n#")[0]
+    section = _PAGE.read_text(encoding="utf-8").split(f"## `{command} {option}`")[1].split("\n#")[0]
     found = {}
     for item in re.split(r"\n\* ", section)[1:]:
         key, *more = re.findall(r"`(\w+)`", item)

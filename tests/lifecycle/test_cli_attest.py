@@ -14,6 +14,7 @@ from nhiscan import ledger, terminal
 from nhiscan.errors import NhiscanError, StoreError
 from nhiscan.model import Alias, Partner, Person
 from tests.commands import run as command
+from tests.lifecycle.json_page import documented, printed
 from tests.systems import System, covered, identity, key, register, rows, rule, said, tenant
 from tests.systems import run as scan
 
@@ -141,6 +142,7 @@ def test_a_statement_is_asked_for_answered_and_held_against_the_scan(company: Pa
     told = json.loads(done("attest", "import", "out.csv", "--json"))
     assert (told["is_new"], told["is_complete"], told["answers"]) == (False, True, {"left": 2})
     assert [entry["subject_kind"] for entry in told["contradictions"]] == ["identity", "person"]
+    assert printed(told)["contradictions"] == documented("attest import")["contradictions"]
     scanned(company, days=1)
     assert rows(company, "select subject_kind, answer from attestation_items order by all") == [
         ("identity", "left"),
@@ -161,6 +163,8 @@ def test_a_file_with_a_spoilt_row_is_taken_only_as_incomplete(company: Path) -> 
     told = json.loads(done("attest", "import", "out.csv", "--incomplete", "--json"))
     assert (told["is_complete"], told["answers"]) == (False, {"keep": 1, "unknown": 1})
     assert [problem["line"] for problem in told["problems"]] == [2]
+    contradictions = {"contradictions": documented("attest import")["contradictions"]}
+    assert printed(told | {"answers": None}) | contradictions == documented("attest import")
 
 
 @pytest.mark.parametrize("name", ["out.pdf", "out", "nowhere/out.csv"])

@@ -16,6 +16,7 @@ import pytest
 from nhiscan import store
 from nhiscan.lifecycle import work
 from tests.commands import run
+from tests.lifecycle.json_page import documented, printed
 
 AT = datetime(2026, 2, 10, 12, tzinfo=UTC)
 SEEN = datetime(2026, 2, 1)
@@ -326,6 +327,7 @@ def test_json_holds_each_decision_with_what_makes_it_due(published: str) -> None
 
     assert {(item["item_id"], item["is_overdue"]) for item in told["decisions"]} == {("c1", True), ("c2", False)}
     assert {owner["mail"] for owner in told["owners"]} == {DANA, None}
+    assert printed(told) == documented("work", "--format json")
 
 
 @pytest.mark.parametrize("shape", ["text", "json", "csv", "jira", "servicenow"])
