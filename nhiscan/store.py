@@ -26,7 +26,7 @@ import duckdb
 
 from nhiscan import statements
 from nhiscan.atomic import sync, write_text
-from nhiscan.errors import LockError, StoreError
+from nhiscan.errors import ConfigError, LockError, StoreError
 
 # Readable by every supported DuckDB; a file of the newest default is refused by older ones.
 STORAGE_VERSION: Final = "v1.4.0"
@@ -276,14 +276,14 @@ def publications(state: Path) -> list[str]:
 def database(state: Path, scan_id: str | None = None) -> Path:
     """The database file of a published scan, the current one by default; rebuilt from the snapshot if need be.
 
-    Raises: StoreError when there is no such scan.
+    Raises: ConfigError when there is no scan of that id, StoreError when there is none at all.
     """
     if scan_id is None:
         scan_id = current(state)
         if scan_id is None:
             raise StoreError(f"{state} holds no published scan", hint="run `nhiscan scan` first")
     elif scan_id not in published(state):
-        raise StoreError(
+        raise ConfigError(
             f"{state} holds no scan {scan_id!r}", hint="published: " + (", ".join(published(state)) or "none")
         )
     return _cache(state, scan_id)

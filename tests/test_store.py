@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from nhiscan import store
-from nhiscan.errors import LockError, StoreError
+from nhiscan.errors import ConfigError, LockError, StoreError
 
 START = datetime(2026, 1, 31, 2, tzinfo=UTC)
 
@@ -181,6 +181,13 @@ def test_a_pointer_to_nothing_names_what_is_left(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         store.database(tmp_path)
     assert scan_id in caught.value.hint
+
+
+def test_an_id_that_no_scan_has_is_a_mistake_of_the_command_line(tmp_path: Path) -> None:
+    scan_id = publish(tmp_path, "first")
+    with pytest.raises(ConfigError) as caught:
+        store.database(tmp_path, "20200101T000000Z-dead")
+    assert (caught.value.hint, caught.value.exit_code) == (f"published: {scan_id}", 2)
 
 
 def test_an_empty_state_directory_says_to_scan(tmp_path: Path) -> None:
