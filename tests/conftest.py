@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.demo import Run, files, run_demo
+
 
 @pytest.fixture(scope="session", autouse=True)
 def no_power_is_lost() -> Iterator[None]:
@@ -24,6 +26,16 @@ def caches_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """One run of the demo, to be looked at only: a test that changes something takes a copy."""
+    run = run_demo(tmp_path_factory.mktemp("demo"))
+    before = files(run.folder)
+    yield run
+    run.scan.close()
+    assert files(run.folder) == before
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

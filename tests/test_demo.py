@@ -7,50 +7,19 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
-from nhiscan import path, store
+from nhiscan import path
+from tests.demo import MAIN, Run, run_demo
 
 ACME = Path(__file__).parents[1] / "fixtures" / "acme"
 EXPECTED: dict[str, dict[str, dict[str, str]]] = tomllib.loads((ACME / "expected.toml").read_text(encoding="utf-8"))
 QUARANTINE: dict[str, Any] = tomllib.loads((ACME / "quarantine.toml").read_text(encoding="utf-8"))
 RULES = sorted(EXPECTED)
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
-MAIN = "from nhiscan.cli import main; main()"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of the demo and the scan that it published."""
-
-    report: Path
-    stdout: str
-    scan: duckdb.DuckDBPyConnection
-
-    def subjects(self, rule: str, outcome: str) -> set[str]:
-        rows = self.scan.execute(
-            "select subject_id from findings where rule_id = ? and outcome = ?", [rule, outcome]
-        ).fetchall()
-        return {subject for (subject,) in rows}
-
-
-def run_demo(folder: Path) -> Run:
-    report = folder / "report.html"
-    done = subprocess.run(
-        [sys.executable, "-c", MAIN, "demo", "--report", str(report), "--folder", str(folder / "acme")],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return Run(report, done.stdout, store.open_published(folder / "acme" / "state"))
 
 
 def replay(folder: Path, report: Path) -> None:
@@ -58,13 +27,6 @@ def replay(folder: Path, report: Path) -> None:
     words = [sys.executable, "-c", MAIN, "scan", *(str(word) for pair in files.items() for word in pair)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode in (0, 3), done.stderr
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    run = run_demo(tmp_path_factory.mktemp("demo"))
-    yield run
-    run.scan.close()
 
 
 def test_every_rule_has_expectations(demo: Run) -> None:
@@ -138,9 +100,9 @@ def test_two_replays_with_one_key_report_the_same(demo: Run, tmp_path: Path) -> 
     reports = []
     for name in ("one", "two"):
         folder = tmp_path / name
-        shutil.copytree(demo.report.parent / "acme", folder, ignore=shutil.ignore_patterns("state"))
+        shutil.copytree(demo.folder, folder, ignore=shutil.ignore_patterns("state"))
         (folder / "state").mkdir(mode=0o700)
-        shutil.copy2(demo.report.parent / "acme" / "state" / "fingerprint.key", folder / "state")
+        shutil.copy2(demo.folder / "state" / "fingerprint.key", folder / "state")
         replay(folder, folder / "report.html")
         reports.append(RUN_ID.sub("RUN", (folder / "report.html").read_text(encoding="utf-8")))
     assert reports[0] == reports[1]
@@ -162,7 +124,7 @@ def test_the_report_names_the_company_and_the_worst_partner(demo: Run) -> None:
     report = demo.report.read_text(encoding="utf-8")
     assert "Acme Instruments" in report
     assert "Cobalt Analytics" in report
-    assert str(demo.report) in demo.stdout
+    assert demo.report.name in demo.stdout
 
 
 def test_the_register_is_accepted_as_far_as_planned(demo: Run) -> None:

@@ -24,10 +24,10 @@ from nhiscan.remediate.contract import Capabilities, Observation, RefusedError, 
 from nhiscan.remediate.plan import Action, Guided, Mode, Operation, Plan, PlanError
 from nhiscan.remediate.planning import Given, Systems
 from nhiscan.scan import STAGES
+from tests.demo import Run
 from tests.lifecycle.offboarded import ACCOUNT, AWS, CRM, HUB, KINDS, NOW, VAULT, Case, scanned
 from tests.remediation import recorded
 from tests.remediation.recorded import REQUESTER, Persons
-from tests.test_demo import Run, run_demo
 
 HOUR: Final = timedelta(hours=1)
 KEY: Final = f"{AWS}:user/etl-1/access_key"
@@ -825,15 +825,8 @@ def test_a_plan_with_the_scanners_credential_is_not_made(desk: Desk) -> None:
     assert not desk.provider.looked
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    run = run_demo(tmp_path_factory.mktemp("planned"))
-    yield run
-    run.scan.close()
-
-
 def test_of_every_rule_a_finding_of_the_demo_can_be_planned(demo: Run, who: Persons) -> None:
-    desk = Desk(demo.scan, who, config.read(demo.report.parent / "acme" / "nhiscan.toml"))
+    desk = Desk(demo.scan, who, config.read(demo.config))
     rows = demo.scan.execute(
         "select rule_id, min(finding_id) from findings where outcome = 'fail' and status = 'open' "
         "group by rule_id, provider = 'aws' order by all"
@@ -855,7 +848,7 @@ def test_of_every_rule_a_finding_of_the_demo_can_be_planned(demo: Run, who: Pers
 
 
 def test_the_open_offboardings_of_the_demo_can_be_planned(demo: Run, who: Persons) -> None:
-    desk = Desk(demo.scan, who, config.read(demo.report.parent / "acme" / "nhiscan.toml"))
+    desk = Desk(demo.scan, who, config.read(demo.config))
     made = desk.plan(offboarding="O-3")
     (user, key) = ("aws:111111111111:user/svc-silberfisch-push", "aws:111111111111:access_key/AKIADEMOSILBERFISC01")
     assert order(made)[:4] == [user, user, "hubspot:4711001:private_app_token/8001", key]
