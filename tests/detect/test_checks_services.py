@@ -152,10 +152,28 @@ def test_not_even_there_is_a_name_or_a_round_number_one(value: str) -> None:
     assert not checks.changing_signs(value)
 
 
-@pytest.mark.parametrize("value", ["v2AuthPass", "0wnP@ss-Word9", "injectNpm2FaToken", "Login2_Name"])
+@pytest.mark.parametrize("value", ["v2AuthPass", "0wnP@ss-Word9", "injectNpm2FaToken", "Login2_Name", "scram-sha-256"])
 def test_a_value_that_speaks_of_a_password_is_none(value: str) -> None:
     assert not checks.own_password(value)
 
 
 def test_a_password_of_three_sorts_is_one() -> None:
     assert checks.own_password("tuGrAk-ahuYe4")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        filled("<<[0-9A-F]{38}>>A7", seed=1),
+        filled("0x<<[0-9A-F]{14}>>A7", seed=2),
+        "native.hpke.Mlk768X25519PrivateKey",
+        "Thumb1024x1024xSizeKey",
+    ],
+)
+def test_ids_of_public_keys_and_names_are_not_drawn_at_random(value: str) -> None:
+    assert not checks.random_value(value)
+
+
+@pytest.mark.parametrize("form", ["<<[0-9a-f]{38}>>a7", "<<[0-9A-F]{30}>>A7", "<<[A-Za-z0-9]{20}>>7Keyx9"])
+def test_what_is_like_them_is(form: str) -> None:
+    assert checks.random_value(filled(form, seed=3))

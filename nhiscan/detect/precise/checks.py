@@ -30,10 +30,13 @@ _MANUAL_TEXT: Final = (
 )
 _MANUAL_PASSWORDS: Final = frozenset(_MANUAL_TEXT.split())
 _ENDS_OF_NAMES: Final = ("token", "secret", "key", "login", "user", "name", "field")
+_WORDS_AND_NUMBERS: Final = re.compile(r"[a-z]+(?:[-_.](?:[a-z]+|\d+))+")
 _VARIABLE: Final = re.compile(r"^[a-z]+(?:_[a-z]+)+$|[{}\\]|\$[A-Za-z({]|%[(sdvr]|\*{3}|#\{|\(\)")
 _SHORTEST_PASSWORD: Final = 4
 _PIECES: Final = re.compile(r"[^A-Za-z0-9]+")
 _OF_A_DIGEST: Final = re.compile(r"(?:sha|md)\d{1,3}[-=:_]", re.IGNORECASE)
+_OF_A_PUBLIC_KEY: Final = re.compile(r"0x[0-9A-F]{8,40}|[0-9A-F]{40}")
+_ENDS_A_NAME: Final = re.compile(r"[a-z0-9](?:Key|Token|Secret|Info|Name|Type|Size|Password|Credential)s?\Z")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _FEWEST_OF_A_UUID: Final = 9  # distinct signs
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
@@ -99,8 +102,13 @@ def aws_secret(value: str) -> bool:
 
 
 def random_value(value: str) -> bool:
-    """A piece of it changes between small letters, capitals and digits too often for a name, a version or a path."""
-    return not _OF_A_DIGEST.match(value) and any(map(_is_random, _PIECES.split(value)))
+    """A piece of it changes between small letters, capitals and digits too often for a name, a version or a path.
+
+    Neither a digest nor the id of a public key of OpenPGP.
+    """
+    if _OF_A_DIGEST.match(value) or _OF_A_PUBLIC_KEY.fullmatch(value):
+        return False
+    return any(map(_is_random, _PIECES.split(value)))
 
 
 def changing_signs(value: str) -> bool:
@@ -119,7 +127,7 @@ def random_uuid(value: str) -> bool:
 
 def _is_random(piece: str) -> bool:
     shortest = _SHORTEST_RANDOM_HEX if _HEX.fullmatch(piece) else _SHORTEST_RANDOM
-    if len(piece) < shortest or sum(map(str.isdigit, piece)) < _FEWEST_DIGITS:
+    if len(piece) < shortest or sum(map(str.isdigit, piece)) < _FEWEST_DIGITS or _ENDS_A_NAME.search(piece):
         return False
     changes = sum(_variety(a + b) > 1 for a, b in pairwise(piece)) / len(piece)
     is_numbered = len(_DIGITS.findall(piece)) < 2  # the end of a name, or of a curve
@@ -149,7 +157,7 @@ def strong_password(value: str) -> bool:
 def own_password(value: str) -> bool:
     """A strong password that is none of those that every manual uses, and speaks of no password itself: no name."""
     small = value.lower()
-    speaks = "pass" in small.translate(_LEET) or small.endswith(_ENDS_OF_NAMES)
+    speaks = "pass" in small.translate(_LEET) or small.endswith(_ENDS_OF_NAMES) or _WORDS_AND_NUMBERS.fullmatch(value)
     return strong_password(value) and connection_password(value) and not speaks
 
 
