@@ -17,11 +17,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from click.core import ParameterSource
 
 from nhiscan import cli_remediate_lines as lines
+from nhiscan import cli_remediate_next as onward
 from nhiscan.errors import NhiscanError
-from nhiscan.printable import command as shell
 from nhiscan.terminal import (
     LONG,
     ask_passphrase,
@@ -180,7 +179,7 @@ def remediate_plan(
         _print(lines.plan_lines(plan))
     click.echo(f"wrote {cell(output)}; nothing was changed", err=True)
     for decision in _decisions(plan)[:1]:
-        _next(
+        onward.say(
             "remediate", "approve", str(output), "--step", decision, then="as another person, with --reason and --key"
         )
 
@@ -535,7 +534,7 @@ def _executed(
             )
     except KeyboardInterrupt:
         click.echo("what was begun stands in the journal", err=True)
-        _again(kept.plan, again, "looks at the world again and goes on")
+        onward.say_again(kept.plan, again, "looks at the world again and goes on")
         raise
     if as_json:
         print_json(
@@ -554,7 +553,7 @@ def _executed(
         )
     else:
         _print(lines.result_lines(kept.plan, result))
-    _tell_next(kept.plan, result, again)
+    onward.say_after(kept.plan, result, again)
     sys.exit(result.exit_code)
 
 
@@ -594,60 +593,6 @@ def _stoppable() -> Iterator[tuple[Callable[[str], None], Callable[[float], None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _next(*words: str, then: str) -> None:
-    """Says a command to go on with, of the same settings; nothing where a shell would not show it as it is."""
-    line = shell("nhiscan", *words, *_given("config_file", "-c"))
-    if line is not None:
-        click.echo(f"  next: {line} ({then})", err=True)
-
-
-def _given(name: str, option: str) -> tuple[str, ...]:
-    """An option as it was given to this command, or set around it: without it, the next one would do something else."""
-    ctx = click.get_current_context()
-    is_usual = ctx.get_parameter_source(name) in (None, ParameterSource.DEFAULT)
-    return () if is_usual else (option, str(ctx.params[name]))
-
-
-def _again(plan: Plan, again: str, then: str) -> None:
-    """`again`: resume or rollback, on as many operations as this run."""
-    _next("remediate", again, plan.plan_id, "--execute", *_given("most", "--max-items"), then=then)
-
-
-def _tell_next(plan: Plan, result: Result, again: str) -> None:
-    states = {each.operation: each for each in result.operations}
-    waiting = [each for each in result.operations if each.waits_for == "approval" and each.step is not None]
-    for each in waiting[:1]:
-        operation = next(one for one in plan.operations if one.number == each.operation)
-        decision = next((step.decision for step in operation.steps if step.step == each.step), None)
-        if decision is not None:
-            _next("remediate", "approve", plan.plan_id, "--step", decision, then="with --key and --reason")
-    if result.state == "waiting" and not waiting:
-        _again(plan, again, "again when it may go on")
-    if result.state == "unanswered":
-        _again(plan, again, "once the provider answers; it looks before it acts")
-    if result.state == "human" and any(each.state == "human" for each in result.operations):
-        click.echo("  next: see that it is as it should be, then one of these", err=True)
-        _again(plan, again, "goes on")
-        if again != "rollback":
-            _next("remediate", "rollback", plan.plan_id, then="says what would be taken back")
-    closed = [operation for operation in plan.operations if states[operation.number].state == "closed"]
-    if closed:
-        click.echo("  closed is what the provider answered; a fresh scan proves it:", err=True)
-        _next("scan", then="reads with the scanner's own credential")
-        _next("evidence", "export", plan.plan_id, "-o", f"{plan.plan_id}.zip", then="then holds both")
-    if plan.partner_id is not None and closed:
-        _tell_offboarding(plan, plan.partner_id, closed)
-
-
-def _tell_offboarding(plan: Plan, partner: str, closed: Sequence[Operation]) -> None:
-    """How a person marks the steps that are done; nothing is marked by itself."""
-    for operation in closed:
-        if operation.step is not None:
-            words = ("--done", str(operation.step), "--by", "MAIL", "--evidence", f"{plan.plan_id}.zip")
-            _next("partner", "offboard", partner, *words, then="marks the step")
-    _next("partner", "verify", partner, then="after the scan: the only proof that nothing lives")
 
 
 def _decisions(plan: Plan) -> list[Decision]:
