@@ -24,6 +24,7 @@ from nhiscan.terminal import (
     YEARS,
     by_hand,
     config_option,
+    counted,
     iso_moment,
     json_option,
     now,
@@ -167,7 +168,7 @@ def scan(
     if as_json:
         print_json({**summary, "exit_code": code})
     else:
-        _print_scan(summary, report_file)
+        print_scan(summary, report_file)
     if gate:
         click.echo(f"gate: {gate} open {'new ' if fail_on_new else ''}cases are {fail_on} or worse", err=True)
     if not published.is_complete:
@@ -276,11 +277,12 @@ def doctor(config_file: Path, as_json: bool) -> None:
         sys.exit(code)
     for tenant in examined:
         click.echo(f"{plain(tenant.tenant_id)}: {tenant.readable} of {tenant.readable + len(tenant.gaps)} datasets")
-        for gap in tenant.gaps:
-            needs = f", needs {gap.missing_permission}" if gap.missing_permission else ""
-            click.echo(f"  {gap.dataset}: {gap.status}{needs}: {plain(gap.reason or 'no reason given')}")
-            if gap.hides:
-                click.echo(f"    hides {len(gap.hides)} rules: {', '.join(gap.hides)}")
+        for gaps in examination.alike(tenant.gaps):
+            datasets = ", ".join(gap.dataset for gap in gaps)
+            needs = f", needs {gaps[0].missing_permission}" if gaps[0].missing_permission else ""
+            click.echo(f"  {datasets}: {gaps[0].status}{needs}: {plain(gaps[0].reason or 'no reason given')}")
+            if hides := sorted({rule_id for gap in gaps for rule_id in gap.hides}):
+                click.echo(f"    hides {counted(len(hides), 'rule')}: {', '.join(hides)}")
     if excess is None:
         click.echo("scanner's own rights: not known before the first scan")
     else:
@@ -338,12 +340,13 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[str, int], No
         close()
 
 
-def _print_scan(summary: Mapping[str, Any], report_file: Path | None) -> None:
-    counts = summary["cases_by_severity"]
+def print_scan(summary: Mapping[str, Any], report_file: Path | None) -> None:
+    """Says in a line what a scan came to."""
+    counts = {severity: n for severity, n in summary["cases_by_severity"].items() if n}
     click.echo(
         f"scan {summary['scan_id']}: {'complete' if summary['is_complete'] else 'INCOMPLETE'}, "
-        + (", ".join(f"{counts[s]} {s}" for s in SEVERITIES if counts.get(s)) or "no")
-        + " cases"
+        + (", ".join(f"{counts[s]} {s}" for s in SEVERITIES if s in counts) or "no")
+        + (" case" if sum(counts.values()) == 1 else " cases")
     )
     if report_file is not None:
         click.echo(f"report: {report_file}")

@@ -82,6 +82,14 @@ def _gap(record: Coverage, rules: Sequence[Rule]) -> Gap:
     return Gap(record.tenant_id, record.dataset, record.status, record.reason, record.missing_permission, tuple(hides))
 
 
+def alike(gaps: Iterable[Gap]) -> list[list[Gap]]:
+    """Gaps of one tenant that the same thing mends, together, in the order of the first of each."""
+    found: dict[tuple[str, str | None, str | None], list[Gap]] = {}
+    for gap in gaps:
+        found.setdefault((gap.status, gap.reason, gap.missing_permission), []).append(gap)
+    return list(found.values())
+
+
 def excess(con: duckdb.DuckDBPyConnection) -> list[Excess]:
     """What the identities that made a scan may do beyond reading, as that scan found it; the strongest first."""
     sql = statements.sql("nhiscan", "doctor")

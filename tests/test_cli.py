@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from nhiscan import cli_scan
 from nhiscan.cli import cli
 
 CONFIG = """
@@ -191,6 +192,12 @@ def test_a_list_for_a_partner_owner_or_rule_that_is_not_known_is_an_error_and_no
         ["findings", "--rule", "x"],
     ):
         assert nhiscan(company, *words).returncode == 2
+
+
+@pytest.mark.parametrize(("high", "says"), [(0, "no cases"), (1, "1 high case"), (2, "2 high cases")])
+def test_cases_are_counted_in_english(high: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli_scan.print_scan({"scan_id": "s", "is_complete": True, "cases_by_severity": {"high": high, "low": 0}}, None)
+    assert capsys.readouterr().out == f"scan s: complete, {says}\n"
 
 
 def test_a_table_fits_the_terminal(company: Path) -> None:

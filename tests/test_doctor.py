@@ -53,6 +53,15 @@ def test_what_can_be_read_is_no_gap() -> None:
     assert examined(Said()) == doctor.Examined("aws:111111111111", 1, ())
 
 
+def gap(dataset: str, reason: str, permission: str | None = None) -> doctor.Gap:
+    return doctor.Gap("aws:111111111111", dataset, "failed", reason, permission, ())
+
+
+def test_what_one_thing_mends_is_told_once() -> None:
+    gaps = [gap("trusts", "no credentials"), gap("keys", "refused", "iam:ListKeys"), gap("tags", "no credentials")]
+    assert [[each.dataset for each in same] for same in doctor.alike(gaps)] == [["trusts", "tags"], ["keys"]]
+
+
 def test_a_refusal_names_the_permission_and_the_rules_that_need_it() -> None:
     (gap,) = examined(Said("denied", "iam:ListRoles")).gaps
     assert gap.missing_permission == "iam:ListRoles"
