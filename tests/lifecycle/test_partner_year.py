@@ -186,6 +186,7 @@ def close_it_half_done(world: World) -> None:
             target_id=target,
             done_at=moment(date(2025, 12, 19 if action == "rotate_shared_secret" else 18)),
             done_by=ERIKA,
+            evidence="CHG-4711",
         )
     world.row("offboardings", "O-1")["closed_at"] = moment(date(2025, 12, 20))
 
