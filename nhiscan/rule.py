@@ -1,8 +1,4 @@
-"""Rules as data: a folder becomes a Rule or a RuleError that says what to mend.
-
-A rule's SQL must run on DuckDB, Spark and ClickHouse, give the same answer twice and reach nothing but
-the tables of a scan. So functions are allowed by name, tables must be in the schema, and values are bound.
-"""
+"""Rules as data: a folder becomes a Rule or a RuleError that says what to mend."""
 
 from __future__ import annotations
 
@@ -22,7 +18,7 @@ from typing import Any, Final, Literal, get_args
 
 import duckdb
 
-from nhiscan import store
+from nhiscan import rule_sql, store
 from nhiscan.config import nearest
 from nhiscan.errors import ConfigError, RuleError
 from nhiscan.model import DATASETS, RECORD_TYPES
@@ -59,35 +55,8 @@ OF_FINDING: Final = frozenset(
 PARAM_TYPES: Final = ("days", "hours", "int", "float", "text", "texts")
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_PARAM: Final = re.compile(r"\$([A-Za-z_]\w*)")
-_IN_LIST: Final = re.compile(r"\bin\s+\$([A-Za-z_]\w*)", re.IGNORECASE)
-_STRING: Final = re.compile(r"('(?:[^']|'')*')")
-_COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _FORMATTER: Final = string.Formatter()
-_CALL: Final = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 
-_FUNCTIONS: Final = frozenset(
-    re.findall(
-        r"\w+",
-        "count sum min max avg coalesce nullif lower upper length substr substring replace trim cast abs round"
-        " floor ceil greatest least row_number rank dense_rank lag lead first_value last_value",
-    )
-)
-_BEFORE_PARENTHESIS: Final = frozenset(
-    re.findall(
-        r"\w+",
-        "as and or not in on when then else case from join where select distinct all any exists over by union having"
-        " with values using between like except intersect",
-    )
-)
-_BANNED: Final = frozenset(
-    re.findall(
-        r"\w+",
-        "glob qualify interval json list hash now today random current_date current_time current_timestamp"
-        " localtimestamp localtime ilike similar pivot unpivot lateral asof positional recursive tablesample exclude"
-        " rename anti semi sample filter within fill",
-    )
-)
 
 # Category -> numbers in force in CSF 2.0; ids of CSF 1.1 such as ID.SC-2, PR.AC-1 or PR.DS-05 are withdrawn.
 # Source: usnistgov/oscal-content, nist.gov/CSF/v2.0, catalogue 1.2.0.
@@ -476,8 +445,8 @@ def _lint(rule: Rule, con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> 
     used: set[str] = set()
     for name, sql in (("query.sql", rule.query), ("evidence.sql", rule.evidence)):
         if sql is not None:
-            _lint_sql(f"{rule.rule_id}/{name}", sql, con, tables)
-            used |= _used(sql)
+            rule_sql.lint(f"{rule.rule_id}/{name}", sql, con, tables)
+            used |= rule_sql.used_in(sql)
     offered = _offered(rule.params)
     for name in sorted(used):
         if name not in offered:
@@ -485,49 +454,10 @@ def _lint(rule: Rule, con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> 
     for param in rule.params:
         if param.type == "texts":
             for sql in filter(None, (rule.query, rule.evidence)):
-                if _PARAM.findall(_code(sql)).count(param.name) != _IN_LIST.findall(_code(sql)).count(param.name):
+                if not rule_sql.is_a_list(sql, param.name):
                     raise RuleError(f"{rule.rule_id}: ${param.name} is a list", hint=f"write `in ${param.name}`")
         if not any(offered[name] == param.name for name in used):
             raise RuleError(f"{rule.rule_id}: ${param.name} is declared and never used", hint="use it or remove it")
-
-
-def _lint_sql(where: str, sql: str, con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
-    code = _code(sql)
-    for word in re.findall(r"[A-Za-z_]\w*", code):
-        if word.lower() in _BANNED:
-            raise RuleError(f"{where}: {word} does not run everywhere", hint="use portable SQL")
-    for pattern, name in (
-        (r"\busing\s+key\b", "using key"),
-        (r"::", "::"),
-        (r"->", "->"),
-        (r"~", "~"),
-        (r"\?", "?"),
-        ('"', '"'),
-    ):
-        if re.search(pattern, code, re.IGNORECASE):
-            raise RuleError(f"{where}: {name} does not run everywhere", hint="use portable SQL and named parameters")
-    if re.search(r"\b(from|join)\s+'", _COMMENT.sub(" ", sql), re.IGNORECASE):
-        raise RuleError(f"{where}: reads a file", hint="a rule reads the tables of a scan")
-    for called in _CALL.findall(code):
-        if called.lower() not in _FUNCTIONS | _BEFORE_PARENTHESIS:
-            raise RuleError(f"{where}: {called}() is not a portable function", hint=nearest(called, _FUNCTIONS))
-    try:
-        statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
-        raise RuleError(f"{where}: {error}", hint="mend the SQL") from error
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise RuleError(f"{where}: is not one SELECT", hint="write one SELECT and nothing else")
-    read = {name.lower() for name in con.get_table_names(_PARAM.sub("null", _expand(sql, {})))}
-    for table in sorted(read - set(tables)):
-        raise RuleError(f"{where}: reads {table}, which is no table of a scan", hint=nearest(table, tables))
-
-
-def _code(sql: str) -> str:
-    return _STRING.sub("''", _COMMENT.sub(" ", sql))
-
-
-def _used(sql: str) -> set[str]:
-    return set(_PARAM.findall(_code(sql)))
 
 
 def _offered(params: Sequence[Param]) -> dict[str, str | None]:
@@ -594,8 +524,8 @@ def bind(rule: Rule, overrides: Mapping[str, Any], *, as_of: datetime) -> Bound:
         for param in rule.params
     )
     version = hashlib.sha256(f"{rule.digest}\0{sorted(given.items())!r}".encode()).hexdigest()[:12]
-    query = _expand(rule.query, lists)
-    evidence = None if rule.evidence is None else _expand(rule.evidence, lists)
+    query = rule_sql.expand(rule.query, lists)
+    evidence = None if rule.evidence is None else rule_sql.expand(rule.evidence, lists)
     return Bound(query, _pick(query, values), evidence, _pick(evidence or "", values), shown, version)
 
 
@@ -604,16 +534,4 @@ def value_text(value: Any) -> str:
 
 
 def _pick(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: values[name] for name in _used(sql)}
-
-
-def _expand(sql: str, lists: Mapping[str, Sequence[str]]) -> str:
-    """The SQL without comments, each `in $x` written out as bound values; an empty list holds nothing."""
-
-    def written(match: re.Match[str]) -> str:
-        name = match[1]
-        items = ", ".join(f"${name}_{n}" for n in range(1, len(lists.get(name, ())) + 1))
-        return f"in ({items or 'select cast(null as varchar) where 1 = 0'})"
-
-    parts = _STRING.split(_COMMENT.sub(" ", sql))
-    return "".join(part if n % 2 else _IN_LIST.sub(written, part) for n, part in enumerate(parts))
+    return {name: values[name] for name in rule_sql.used_in(sql)}
