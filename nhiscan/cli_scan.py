@@ -173,6 +173,8 @@ def scan(
         click.echo(f"gate: {gate} open {'new ' if fail_on_new else ''}cases are {fail_on} or worse", err=True)
     if not published.is_complete:
         click.echo("the scan is incomplete; the report says what is missing", err=True)
+    if {name for name, _ in settings.collectors} == {"register"}:
+        click.echo(f"{config_file} names no system beside the register: nothing was looked for in any", err=True)
     sys.exit(code)
 
 

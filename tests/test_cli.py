@@ -111,6 +111,8 @@ def test_results_go_to_stdout_and_the_rest_to_stderr(company: Path) -> None:
 def test_the_scan_summary_carries_the_exit_code(company: Path) -> None:
     done = scanned(company, "--json")
     assert json.loads(done.stdout)["exit_code"] == 0
+    # No case is no good news where no system was read.
+    assert done.stderr == "nhiscan.toml names no system beside the register: nothing was looked for in any\n"
 
 
 def test_as_of_is_the_moment_that_the_scan_is_for(company: Path) -> None:
