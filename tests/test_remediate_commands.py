@@ -681,6 +681,19 @@ def test_another_plan_with_the_same_id_is_not_put_over_the_first(bench: Bench) -
     assert "is another plan with the same id" in ran.err
 
 
+def test_a_plan_that_was_put_beside_the_journal_of_another_is_told_nowhere(bench: Bench) -> None:
+    bench.planned()
+    bench.agreed("start", APPROVERS[0])
+    assert bench.run("remediate", "apply", "plan.json", "--execute").code == 10
+    made = plans.signed(recorded.edited(bench.plan, reason="another"), bench.who.signer(REQUESTER))
+    plans.write(bench.state / "remediation" / bench.plan.plan_id / "plan.json", made)
+    of = bench.plan.plan_id
+    for words in (("status",), ("resume", of), ("rollback", of), ("resume", of, "--execute")):
+        ran = bench.run("remediate", *words)
+        assert (ran.code, ran.out) == (2, "")
+        assert "is of another plan with the same id" in ran.err
+
+
 def test_an_interrupt_lets_what_is_under_way_end_and_says_how_to_go_on(bench: Bench) -> None:
     bench.planned()
     bench.agreed("start", APPROVERS[0])

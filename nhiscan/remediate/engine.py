@@ -6,7 +6,7 @@ repeated until the plan has ended; it begins by looking at the world, so that it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -128,15 +128,15 @@ def rollback(
 
 
 def status(plan: Plan, folder: Path) -> list[Progress]:
-    """How far each operation is by its journal alone, in the order of the plan."""
-    found = histories.of(plan, journal.read(folder))
+    """How far each operation is by its journal alone, in the order of the plan. Raises: PlanError, StoreError."""
+    found = _read(plan, folder)
     return [histories.progress(operation, found[operation.number]) for operation in plan.operations]
 
 
 def preview(plan: Plan, folder: Path, sessions: Mapping[str, Session], stores: Mapping[str, Store]) -> list[Difference]:
     """What `apply` would do, after a look at the world; nothing is changed or written."""
     check(plan)
-    found = histories.of(plan, journal.read(folder))
+    found = _read(plan, folder)
     said = []
     for operation in plan.operations:
         history = found[operation.number]
@@ -164,7 +164,7 @@ def preview(plan: Plan, folder: Path, sessions: Mapping[str, Session], stores: M
 
 def preview_rollback(plan: Plan, folder: Path) -> list[Return]:
     """What `rollback` would do by the journal alone, the last operation first."""
-    found = histories.of(plan, journal.read(folder))
+    found = _read(plan, folder)
     told = []
     for operation in reversed(plan.operations):
         past = found[operation.number]
@@ -242,7 +242,7 @@ def _run(
         found = histories.of(plan, book.records)
         if any(history.unknown is not None for history in found.values()):
             return _result(plan, found, [])
-        _is_the_same(plan, book)
+        _is_the_same(plan, folder, book.records)
         if not any(history.is_begun for history in found.values()):
             plans.check_expiry(plan, clock())
         if not book.records:
@@ -297,12 +297,19 @@ def _work(work: Work, *, is_rollback: bool) -> None:
         work.halted(HaltError(f"{error.message}{f' ({error.hint})' if error.hint else ''}", waits_for=silent))
 
 
-def _is_the_same(plan: Plan, book: journal.Journal) -> None:
-    for record in book.records:
+def _read(plan: Plan, folder: Path) -> dict[int, History]:
+    """The history of each operation. Raises: PlanError where the journal is another plan's, StoreError."""
+    records = journal.read(folder)
+    _is_the_same(plan, folder, records)
+    return histories.of(plan, records)
+
+
+def _is_the_same(plan: Plan, folder: Path, records: Sequence[journal.Record]) -> None:
+    for record in records:
         if record.kind == "opened" and record.data["plan"] != plan.digest:
             raise PlanError(
-                f"{book.path} is of another plan with the same id {plan.plan_id}",
-                hint="carry on with the plan that was begun, plan.json beside it",
+                f"{folder / journal.NAME} is of another plan with the same id {plan.plan_id}",
+                hint="carry on with the plan that was begun; put its plan.json back where somebody replaced it",
             )
 
 
