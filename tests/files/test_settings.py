@@ -31,7 +31,7 @@ def test_what_a_place_needs_is_named(key: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message", "hint"),
     [
-        ({"kind": "repo"}, "'portal' has the unknown kind 'repo'", "known: folder, repository, shared"),
+        ({"kind": "repo"}, "'portal' has the unknown kind 'repo'", "did you mean 'repository'?"),
         ({"audience": "publik"}, "'portal' has the unknown audience 'publik'", "did you mean 'public'?"),
         ({"environment": "prd"}, "'portal' has the unknown environment 'prd'", "did you mean 'prod'?"),
         ({"name": "a:b"}, "'a:b' is no name for a place", "use letters"),
