@@ -96,7 +96,8 @@ _ROWS: Final = (
     "zxcvbnm",
 )
 _NEXT: Final = frozenset(pair for row in _ROWS for pair in pairwise(row))
-_SHORTEST_RUN: Final = 4
+_STEPS: Final = {(b, a): "-" for a, b in _NEXT} | dict.fromkeys(_NEXT, "+")
+_RUN: Final = re.compile(r"([=+-])\1{2,}")  # of the steps between at least four signs
 _SPELLED: Final = re.compile("deadbeef|cafebabe|badc0ffee|feedface|decafbad")
 
 
@@ -170,18 +171,8 @@ def sequence_share(value: str) -> float:
     signs = "".join(filter(str.isalnum, value.lower()))
     typed = {at for word in _SPELLED.finditer(signs) for at in range(*word.span())}
     for apart in (1, 2):
-        steps = [_step(a, b) for a, b in zip(signs, signs[apart:], strict=False)]
-        start = 0
-        for end in range(1, len(steps) + 1):
-            if end < len(steps) and steps[end] == steps[start]:
-                continue
-            if steps[start] is not None and end - start + apart >= _SHORTEST_RUN + apart - 1:
-                typed.update(range(start, end + apart))
-            start = end
+        pairs = zip(signs, signs[apart:], strict=False)
+        steps = "".join(["=" if pair[0] == pair[1] else _STEPS.get(pair, " ") for pair in pairs])
+        for run in _RUN.finditer(steps):
+            typed.update(range(run.start(), run.end() + apart))
     return len(typed) / len(signs) if signs else 0.0
-
-
-def _step(one: str, other: str) -> int | None:
-    if one == other:
-        return 0
-    return 1 if (one, other) in _NEXT else -1 if (other, one) in _NEXT else None
