@@ -35,12 +35,12 @@ def write_text(path: Path, text: str) -> None:
 
     A terminal, pipe or device, such as /dev/stdout, is written to and stays what it is.
     """
-    if path.exists() and not path.is_file():
-        try:
+    try:
+        if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8", newline="")
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        return
+            return
+    except OSError as error:
+        raise _unwritable(path, error) from error
     with drafted(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
         settle(draft, path)
