@@ -343,6 +343,26 @@ where h.dataset in ('usage.logins', 'usage.calls')
     and (r.tenant_id is null or h.history_from is null or h.history_from > cast($since as timestamp))
     and coalesce(h.original_status, h.status) <> 'not_applicable'
 union all
+-- what AWS calls temporary credentials work until they expire, whatever became of the key or trust that they came by
+select 'session', v.tenant_id,
+    'a session that the partner opened in ' || v.tenant_id || ' before ' || strftime(v.out_at, '%Y-%m-%d %H:%M')
+        || ' may work until ' || strftime(v.until, '%Y-%m-%d %H:%M') || ', as ' || string_agg(distinct v.name, ', ' order by v.name),
+    'deny them everything until then, and scan again after that'
+from (
+    select w.tenant_id, i.name, l.out_at,
+        l.out_at + to_hours(max(case when w.thing_kind = 'credential' then 36 else 12 end) over (partition by w.tenant_id)) as until
+    from was_held w
+    join identities i on i.identity_id = w.identity_id and i.status = 'enabled'
+    join last_in l on l.tenant_id = w.tenant_id
+    where w.provider = 'aws'
+        and w.was_live
+        and w.thing_kind in ('credential', 'trust')
+        and w.relation in ('operator', 'beneficiary', 'vendor')
+) v
+cross join scans s
+where s.as_of < v.until
+group by v.tenant_id, v.out_at, v.until
+union all
 select 'other partner', null, p.name || ' (' || p.partner_id || ') stands below the partner in the register and holds '
         || count(distinct h.thing_id) || ' things of its own',
     'verify it too: nhiscan partner verify ' || p.partner_id

@@ -262,6 +262,35 @@ def test_what_a_person_has_given_to_another_partner_since_is_settled(tmp_path: P
 
 
 @pytest.mark.parametrize(
+    ("kind", "seen_gone", "is_there", "until"),
+    [
+        ("trust", None, True, "2026-01-31 14:00"),
+        ("credential", None, True, "2026-02-01 14:00"),
+        ("trust", 1, True, None),
+        ("credential", 1, True, "2026-01-31 14:00"),
+        ("credential", 2, True, None),
+        ("trust", None, False, None),
+    ],
+)
+def test_a_session_of_aws_outlives_what_it_came_by(
+    tmp_path: Path, kind: str, seen_gone: int | None, is_there: bool, until: str | None
+) -> None:
+    """Seen by the scan of four days ago, and first missed by this one, or by one of `seen_gone` days ago."""
+    thing = {"thing_kind": kind, "thing_id": f"{role_id('sync')}:{kind}", "identity_id": role_id("sync"),
+             "provider": "aws", "name": "sync", "is_live": True}  # fmt: skip
+
+    def before(con: duckdb.DuckDBPyConnection, state: Path) -> None:
+        earlier(con, state, days=4, held=[thing])
+        if seen_gone is not None:
+            earlier(con, state, days=seen_gone, held=[])
+
+    told = verdict(tmp_path, *([role("sync")] if is_there else []), before=before)
+
+    sessions = [gap.says for gap in told.unchecked if gap.topic == "session"]
+    assert [text.partition(" may work until ")[2] for text in sessions] == ([f"{until}, as sync"] if until else [])
+
+
+@pytest.mark.parametrize(
     ("steps_done", "is_early"), [((), True), ((4,), False), ((4, None), True)], ids=["no word", "all", "not all"]
 )
 def test_a_secret_that_was_replaced_while_the_partner_may_still_have_read_it_proves_nothing(
