@@ -95,7 +95,7 @@ def _command(command: click.Command, path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _argument(param: click.Argument) -> str:
-    name = (param.name or "").upper().rstrip("_")
+    name = (param.metavar or (param.name or "").upper().rstrip("_")).strip("[]")
     return f" {name}" if param.required else f" [{name}]{'...' if param.nargs < 0 else ''}"
 
 
