@@ -126,14 +126,14 @@ def test_no_call_that_fails_breaks_a_promise(
 def test_no_secret_is_written_anywhere_or_said(
     rotation: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Of an undisturbed run, and of one whose every call lost its answer, which a person has to look at."""
+    """Of an undisturbed run, and of one whose every call lost its answer, which can be resumed some day."""
     for name in (None, "urllib3"):  # which another adapter makes less talkative for its whole process
         caplog.set_level(logging.DEBUG, logger=name)
     for fails in ({}, dict.fromkeys(range(1, 20), "lost reply")):
         trial = trials.Trial(rotation, tmp_path)
         trial.fails = fails  # type: ignore[assignment] # the words of trials.Fault
         trial.carry_on()
-        assert trial.end[0] == ("human" if fails else "closed")
+        assert trial.end[0] == ("unanswered" if fails else "closed")
         printed = capfd.readouterr()
         written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()).decode()
         canaries = {*trial.secrets, *trial.world.secrets()}
