@@ -6,6 +6,7 @@ works". The value itself is never read: the function makes it, and puts it where
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,6 +55,14 @@ def region_of(arn: str) -> str:
     return arn.split(":", 4)[3]
 
 
+def label_command(id: str, region: str, label: str, *, away: str | None = None, to: str | None = None) -> str:
+    """What a person types to take a staging label away from a version, to put it on another one, or both."""
+    words = ["--region", region, "--secret-id", id, "--version-stage", label]
+    words += ["--remove-from-version-id", away] if away else []
+    words += ["--move-to-version-id", to] if to else []
+    return shlex.join(["aws", "secretsmanager", "update-secret-version-stage", *words])
+
+
 @dataclass(frozen=True, slots=True)
 class RotatedSecrets:
     calls: Calls
@@ -65,6 +74,7 @@ class RotatedSecrets:
                 f"aws: no function rotates the secret {target.name or target.native_id}",
                 hint="whoever issued the value has to make a new one: rotate it there, and store it here",
             )
+        moved = _label_command(target, CURRENT, away="FOREIGN", to="RIGHT")
         return Capabilities(
             overlap=1,
             maker="provider",
@@ -80,9 +90,7 @@ class RotatedSecrets:
                 "function alternates between two users"
             },
             changed={
-                "current": f"find out which version is let in, put {CURRENT} there by hand (aws secretsmanager "
-                f"update-secret-version-stage --region {region_of(target.native_id)} --secret-id {target.native_id} "
-                f"--version-stage {CURRENT} --remove-from-version-id FOREIGN --move-to-version-id RIGHT), then resume "
+                "current": f"find out which version is let in, put {CURRENT} there by hand ({moved}), then resume "
                 "where that is the new one, or roll back"
             },
         )
@@ -142,19 +150,17 @@ class RotatedSecrets:
                 f"aws: the rotation of {target.name or target.native_id} to version {id} has not ended, and cannot be "
                 "taken back yet",
                 hint="wait until it has ended, or see in the log of its function how far it came and end it: "
-                f"aws secretsmanager update-secret-version-stage --secret-id {target.native_id} "
-                f"--version-stage {PENDING} --remove-from-version-id {id}",
+                + _label_command(target, PENDING, away=id),
             )
         if earlier and current == earlier:
             return Effect()
         if not earlier or current is None or current != id:
+            moved = _label_command(target, CURRENT, away=current, to=earlier or "RIGHT")
             raise RefusedError(
                 f"aws: {CURRENT} of {target.name or target.native_id} is on version {current}, which is not of this "
                 "operation",
                 hint=f"nothing was done; find out which version is let in: where it is {earlier or 'the earlier one'}, "
-                f"move the label there by hand (aws secretsmanager update-secret-version-stage --region "
-                f"{region_of(target.native_id)} --secret-id {target.native_id} --version-stage {CURRENT} "
-                f"--remove-from-version-id {current} --move-to-version-id {earlier or 'RIGHT'}), and roll back again",
+                f"move the label there by hand ({moved}), and roll back again",
             )
         client = self.calls.changing("secretsmanager", region_of(target.native_id))
         if labelled(described, PENDING) == current:
@@ -170,6 +176,10 @@ class RotatedSecrets:
         client = self.calls.reading("secretsmanager", region_of(target.native_id))
         found = find(client, "DescribeSecret", NOT_FOUND, SecretId=target.native_id)
         return None if found is None or found.get("DeletedDate") else found
+
+
+def _label_command(target: Target, label: str, *, away: str | None, to: str | None = None) -> str:
+    return label_command(target.native_id, region_of(target.native_id), label, away=away, to=to)
 
 
 def _pending(described: Json) -> str | None:

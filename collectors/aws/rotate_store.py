@@ -19,7 +19,7 @@ from nhiscan.secret import Secret
 
 from .fetch import Json
 from .rotate_calls import NOT_FOUND, Calls, ask, find
-from .rotate_secrets import CURRENT, labelled, region_of, version_id
+from .rotate_secrets import CURRENT, label_command, labelled, region_of, version_id
 
 PREFIX: Final = "aws-secretsmanager"
 _LOOKS: Final = ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue")
@@ -176,11 +176,7 @@ def _current(place: _Place, described: Json) -> str:
 
 
 def _moved(place: _Place, current: str | None, version: str) -> str:
-    away = "" if current is None else f" --remove-from-version-id {current}"
-    return (
-        f"move {CURRENT} back by hand (aws secretsmanager update-secret-version-stage --region {place.region} "
-        f"--secret-id {place.id} --version-stage {CURRENT}{away} --move-to-version-id {version})"
-    )
+    return f"move {CURRENT} back by hand ({label_command(place.id, place.region, CURRENT, away=current, to=version)})"
 
 
 def _label(key: str) -> str:
