@@ -109,8 +109,9 @@ class Aws:
         number = number or str(caller["Account"])
         if self.accounts and number not in self.accounts:
             raise UnsupportedError(f"aws: {number} is not in remediation.aws.accounts", hint="add it there")
-        lacking = [each for each in get_args(Phase) if self._role_of(each) is None]
-        if (phase in lacking if phase == "store" else set(lacking) - {"store"}) and number != caller["Account"]:
+        # A target is read and changed in several phases, a store in its own alone.
+        used = [each for each in get_args(Phase) if (each == "store") is (phase == "store")]
+        if number != caller["Account"] and any(self._role_of(each) is None for each in used):
             raise UnsupportedError(
                 f"aws: the credential belongs to account {caller['Account']} and not to {number}",
                 hint="set remediation.aws.role_name to a role of that account",
