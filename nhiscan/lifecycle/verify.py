@@ -278,11 +278,7 @@ def _ended(
     if not opened:
         return None
     newest = max(opened, key=lambda each: (each.opened_at, each.offboarding_id))
-    done = [
-        step.done_at if step.evidence and step.done_at is not None and step.done_at <= at else None
-        for step in steps[newest.offboarding_id]
-        if step.action in offboard.ACCESS
-    ]
+    done = [_done_at(step, at) for step in steps[newest.offboarding_id] if step.action in offboard.ACCESS]
     told = [moment for moment in done if moment is not None]
     return max(told) if told and len(told) == len(done) else None
 
@@ -362,7 +358,6 @@ def _lost(con: duckdb.DuckDBPyConnection, said: Iterable[Record]) -> list[str]:
 
 
 def _steps(con: duckdb.DuckDBPyConnection, steps: Sequence[OffboardingStep], at: datetime) -> None:
-    """A step that is to be done some day, or without anything that shows it, is not done."""
     con.execute(
         "create or replace temp table steps_said as select unnest($offboarding_id::varchar[]) as offboarding_id, "
         "unnest($step::bigint[]) as step, unnest($action::varchar[]) as action, unnest($target_id::varchar[]) as "
@@ -372,18 +367,18 @@ def _steps(con: duckdb.DuckDBPyConnection, steps: Sequence[OffboardingStep], at:
             "step": [step.step for step in steps],
             "action": [step.action for step in steps],
             "target_id": [step.target_id for step in steps],
-            "done_at": [
-                moments.naive(step.done_at)
-                if step.done_at is not None and step.done_at <= at and step.evidence
-                else None
-                for step in steps
-            ],
+            "done_at": [moments.naive(_done_at(step, at)) for step in steps],
             "says": [
                 f"replaced by {step.done_by or 'somebody'}, who points to {step.evidence}" if step.evidence else None
                 for step in steps
             ],
         },
     )
+
+
+def _done_at(step: OffboardingStep, at: datetime) -> datetime | None:
+    """A step that is to be done some day, or without anything that shows it, is not done."""
+    return step.done_at if step.evidence and step.done_at is not None and step.done_at <= at else None
 
 
 def _needed(con: duckdb.DuckDBPyConnection) -> None:

@@ -346,11 +346,11 @@ union all
 -- what AWS calls temporary credentials work until they expire, whatever became of the key or trust that they came by
 select 'session', v.tenant_id,
     'a session that the partner opened in ' || v.tenant_id || ' before ' || strftime(v.out_at, '%Y-%m-%d %H:%M')
-        || ' may work until ' || strftime(v.until, '%Y-%m-%d %H:%M') || ', as ' || string_agg(distinct v.name, ', ' order by v.name),
+        || ' may work until ' || strftime(v.until, '%Y-%m-%d %H:%M') || ', as ' || v.names,
     'deny them everything until then, and scan again after that'
 from (
-    select w.tenant_id, i.name, l.out_at,
-        l.out_at + to_hours(max(case when w.thing_kind = 'credential' then 36 else 12 end) over (partition by w.tenant_id)) as until
+    select w.tenant_id, l.out_at, string_agg(distinct i.name, ', ' order by i.name) as names,
+        l.out_at + to_hours(max(case when w.thing_kind = 'credential' then 36 else 12 end)) as until
     from was_held w
     join identities i on i.identity_id = w.identity_id and i.status = 'enabled'
     join last_in l on l.tenant_id = w.tenant_id
@@ -358,10 +358,10 @@ from (
         and w.was_live
         and w.thing_kind in ('credential', 'trust')
         and w.relation in ('operator', 'beneficiary', 'vendor')
+    group by w.tenant_id, l.out_at
 ) v
 cross join scans s
 where s.as_of < v.until
-group by v.tenant_id, v.out_at, v.until
 union all
 select 'other partner', null, p.name || ' (' || p.partner_id || ') stands below the partner in the register and holds '
         || count(distinct h.thing_id) || ' things of its own',
